@@ -83,6 +83,14 @@ size_t columns_width(const struct columns *c)
     return width;
 }
 
+size_t columns_within(const struct columns *c, size_t d)
+{
+    size_t n = 0;
+    for (size_t at = 0; n < c->n && at < d; n++)
+        at += column_width(&c->list[n]);
+    return n;
+}
+
 size_t columns_find(const struct columns *c, struct text name)
 {
     size_t i = 0;

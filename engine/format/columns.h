@@ -62,6 +62,9 @@ enum err_code columns_check(const struct columns *c, struct err *e) ERR_MUST_CHE
 size_t columns_width(const struct columns *c);
 size_t column_width(const struct column *column);
 
+/* How many of the first columns take the first d places of x, where these end with one. */
+size_t columns_within(const struct columns *c, size_t d);
+
 /* The column of this name; n when there is none. Cost: a look at each. */
 size_t columns_find(const struct columns *c, struct text name);
 

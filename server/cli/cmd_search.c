@@ -22,13 +22,14 @@ const struct command cmd_search_command = {
     "search",
     "the best network that answers a row within a time",
     NULL,
-    "Draws architectures (1 to 3 hidden layers of 4 to 64 units; relu, tanh, sigmoid or identity), keeps "
-    "those\n"
-    "that answer a row within --budget-us on this machine, ranks them by weights that a hypernetwork "
-    "generates\n"
-    "for each, trains the best few and writes the one that is best on rows that were held out. --report says "
-    "how\n"
-    "far that ranking agrees with training each of them.",
+    "Draws architectures (1 to 3 hidden layers of 4 to 64 units; relu, tanh, sigmoid or identity; all inputs "
+    "or\n"
+    "the half, quarter or eighth that tells most), keeps those that answer a row within --budget-us on this\n"
+    "machine, ranks them by weights that a hypernetwork generates for each, trains the best few and writes "
+    "the\n"
+    "one that is best on rows that were held out. --report says how far that ranking agrees with training "
+    "each\n"
+    "of them.",
     cmd_search,
     NULL};
 
@@ -173,6 +174,7 @@ static enum err_code finish(const struct settings *s, const struct search_data *
                                      .version = s->version,
                                      .file = s->out,
                                      .about = &data->about,
+                                     .inputs = &data->inputs,
                                      .budget_us = s->budget_us,
                                      .result = result,
                                      .measure = &measure};
@@ -265,6 +267,8 @@ static int cmd_search(int argc, char **argv)
          0, SEARCH_MOST_REPORTED, false},
         {"seed", OPTION_INT, &s.seed, "N", "what is drawn and learned depends on it; latencies are measured",
          0, 9e15, false},
+        {"all-inputs", OPTION_FLAG, &s.source.all_inputs, NULL,
+         "only networks that read all columns, not the half, quarter or eighth that tells most", 0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
     const size_t n_options = sizeof options / sizeof *options;

@@ -97,9 +97,10 @@ static enum err_code order_tasks(const size_t *row_start, size_t n_tasks, struct
 static void cut_at(struct search_data *d, size_t test, size_t valid)
 {
     const struct search_table *t = &d->all;
-    d->test = (struct search_rows){test, t->at, t->x, t->y, t->task};
-    d->valid = (struct search_rows){valid, t->at + test, t->x, t->y, t->task};
-    d->train = (struct search_rows){t->n - test - valid, t->at + test + valid, t->x, t->y, t->task};
+    const size_t d_row = d->about.d_item, left = t->n - test - valid;
+    d->test = (struct search_rows){test, d_row, t->at, t->x, t->y, t->task};
+    d->valid = (struct search_rows){valid, d_row, t->at + test, t->x, t->y, t->task};
+    d->train = (struct search_rows){left, d_row, t->at + test + valid, t->x, t->y, t->task};
 }
 
 /* The fewest rows of whole tasks, from one that ends at or behind `from`, that are a part of n rows; where
@@ -260,8 +261,9 @@ enum err_code search_data_read(const struct search_source *s, uint64_t seed, str
     if (!code && out->apart.n)
         code = number_rows(&out->apart, e);
     if (!code && out->apart.n)
-        out->test =
-            (struct search_rows){out->apart.n, out->apart.at, out->apart.x, out->apart.y, out->apart.task};
+        out->test = (struct search_rows){out->apart.n, out->about.d_item, out->apart.at,
+                                         out->apart.x, out->apart.y,      out->apart.task};
+    out->of_images = s->images != NULL;
     out->about.objective = out->about.task.n_classes ? &objective_classification : &objective_regression;
-    return code;
+    return code ? code : search_inputs_order(out, s->all_inputs, e);
 }

@@ -28,6 +28,7 @@ struct search_source {
     size_t n_categorical;
     task_column_fn *tell; /* of columns that are left out; may be NULL */
     const char *images, *classes, *test_images, *test_classes;
+    bool all_inputs; /* networks read all of a row */
 };
 
 /* Numbers of rows, with their targets as they are learned, or classes. */
@@ -41,6 +42,8 @@ struct search_table {
 
 struct search_data {
     struct model_spec about;               /* owned: inputs, outputs, columns, target */
+    bool of_images;                        /* columns are pixels, on one scale */
+    struct architecture_inputs inputs;     /* what of a row a network may read */
     struct search_table all, apart;        /* apart: rows to measure on that came as files of their own */
     struct search_rows train, valid, test; /* views */
 };
@@ -50,6 +53,10 @@ struct search_data {
 enum err_code search_data_read(const struct search_source *s, uint64_t seed, struct search_data *out,
                                struct err *e) ERR_MUST_CHECK;
 void search_data_fini(struct search_data *d);
+
+/* The part of it that orders columns by what the rows to learn from say, and finds how many a network may
+ * read. ERR_NOMEM. */
+enum err_code search_inputs_order(struct search_data *d, bool all, struct err *e) ERR_MUST_CHECK;
 
 /* The part of it that reads images: columns and classes, and the two tables. */
 enum err_code search_images_read(const struct search_source *s, struct search_data *out,

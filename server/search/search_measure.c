@@ -52,7 +52,7 @@ static void answer(struct task_solver *s, const struct search_rows *rows, real *
     for (size_t from = 0, n; from < rows->n; from += n) {
         n = rows->n - from < PIECE ? rows->n - from : PIECE;
         for (size_t i = 0; i < n; i++)
-            memcpy(x + i * d, rows->x + rows->at[from + i] * d, d * sizeof *x);
+            memcpy(x + i * d, rows->x + rows->at[from + i] * rows->d, d * sizeof *x);
         task_solver_rows(s, x, n);
         task_solver_predict(s, n);
         for (size_t i = 0; i < n; i++)

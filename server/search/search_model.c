@@ -19,6 +19,8 @@ void search_model_of(const struct candidate *c, const struct model_spec *about, 
     memset(m, 0, sizeof *m);
     m->spec = *about;
     architecture_apply(&c->architecture, &m->spec);
+    m->spec.d_item = c->spec.d_item;
+    m->spec.task.columns.n = columns_within(&about->task.columns, c->spec.d_item);
     m->spec.task.d_basis = 1;
     m->spec.d_context = task_spec_d_sums(&m->spec);
     m->params = c->params;
@@ -42,7 +44,7 @@ static int64_t time_round(struct task_solver *solver, const struct search_rows *
 {
     int64_t times[TIMES];
     for (size_t i = 0; i < TIMES; i++) {
-        const real *x = rows->x + rows->at[i % ROWS % rows->n] * solver->spec->d_item;
+        const real *x = rows->x + rows->at[i % ROWS % rows->n] * rows->d;
         int64_t start = clock_monotonic_ns();
         task_solver_rows(solver, x, 1);
         task_solver_predict(solver, 1);

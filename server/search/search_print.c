@@ -16,6 +16,11 @@ static double shown(const struct search_outcome *o, double score)
     return o->about->task.n_classes ? score : -score * o->about->task.target_deviation;
 }
 
+static size_t n_weights(const struct search_outcome *o, const struct architecture *a)
+{
+    return architecture_n_weights(a, o->inputs->count[a->inputs], o->about->d_output);
+}
+
 /* ---- text ---- */
 
 static void add_figure(const struct search_outcome *o, double score, struct buf *out)
@@ -29,7 +34,7 @@ static void add_figure(const struct search_outcome *o, double score, struct buf 
 static void add_member(const struct search_outcome *o, const struct search_member *m, struct buf *out)
 {
     char text[ARCHITECTURE_TEXT_BYTES];
-    buf_addf(out, "%-20s  %8.3g", architecture_text(&m->architecture, text), m->latency_us);
+    buf_addf(out, "%-26s  %8.3g", architecture_text(&m->architecture, o->inputs, text), m->latency_us);
     add_figure(o, m->generated, out);
     add_figure(o, m->scratch[0], out);
     buf_addc(out, '\n');
@@ -54,6 +59,19 @@ static void add_agreement(const char *of, const struct search_agreement *a, stru
     add_line("one training, one of another seed", &a->most_kendall, &a->most_spearman, out);
 }
 
+/* A network that reads some columns alone needs no others: which they are is worth knowing. */
+static void add_columns(const struct search_outcome *o, const struct architecture *a, struct buf *out)
+{
+    const struct columns *c = &o->about->task.columns;
+    size_t n = columns_within(c, o->inputs->count[a->inputs]);
+    if (n == c->n)
+        return;
+    buf_addf(out, "it reads %zu of %zu columns, in the order in which they tell:", n, c->n);
+    for (size_t i = 0; i < n && i < MOST_LISTED; i++)
+        buf_addf(out, " %s", c->list[i].name);
+    buf_addf(out, "%s\n", n > MOST_LISTED ? " ..." : "");
+}
+
 void search_print_text(const struct search_outcome *o, struct buf *out)
 {
     const struct search_result *r = o->result;
@@ -63,7 +81,7 @@ void search_print_text(const struct search_outcome *o, struct buf *out)
     buf_addf(out,
              "%zu architectures within %g us, of %zu that were drawn; the best by generated weights:\n\n",
              r->n_candidates, o->budget_us, r->n_timed);
-    buf_addf(out, "%-20s  %8s  %12s  %12s\n", "architecture", "us", "generated", "from scratch");
+    buf_addf(out, "%-26s  %8s  %12s  %12s\n", "architecture", "us", "generated", "from scratch");
     for (size_t i = 0; i < n; i++)
         add_member(o, &r->candidates[i], out);
     if (r->n_reported) {
@@ -72,10 +90,10 @@ void search_print_text(const struct search_outcome *o, struct buf *out)
         add_agreement("architectures of any latency", &r->all, out);
         add_agreement("those that are not bad on sight", &r->plain, out);
     }
-    buf_addf(
-        out, "\nmodel '%s' version '%s' written to %s: %s, %zu weights\n", o->name, o->version, o->file,
-        architecture_text(&r->candidates[r->chosen].architecture, text),
-        architecture_n_weights(&r->candidates[r->chosen].architecture, o->about->d_item, o->about->d_output));
+    buf_addf(out, "\nmodel '%s' version '%s' written to %s: %s, %zu weights\n", o->name, o->version, o->file,
+             architecture_text(&r->candidates[r->chosen].architecture, o->inputs, text),
+             n_weights(o, &r->candidates[r->chosen].architecture));
+    add_columns(o, &r->candidates[r->chosen].architecture, out);
     buf_addf(out, "%s %.6g on the rows to choose by, %.6g before its last training\n", measure_name(o),
              shown(o, r->kept), shown(o, r->candidates[r->chosen].scratch[0]));
     buf_addf(out, "%s %.6g (%.6g to %.6g) on %zu rows that chose nothing, %.3g us a row%s\n", measure_name(o),
@@ -99,8 +117,8 @@ static void put_member(const struct search_outcome *o, const struct search_membe
     buf_adds(out, "{\"widths\":[");
     for (size_t i = 0; i < a->n_layers; i++)
         buf_addf(out, "%s%zu", i ? "," : "", a->width[i]);
-    buf_addf(out, "],\"activation\":\"%s\",\"weights\":%zu,", activation_name(a->activation),
-             architecture_n_weights(a, o->about->d_item, o->about->d_output));
+    buf_addf(out, "],\"activation\":\"%s\",\"inputs\":%zu,\"weights\":%zu,", activation_name(a->activation),
+             o->inputs->count[a->inputs], n_weights(o, a));
     put_number("latency_us", m->latency_us, out);
     buf_addc(out, ',');
     put_number("generated", shown(o, m->generated), out);

@@ -12,6 +12,7 @@
 struct search_outcome {
     const char *name, *version, *file; /* of the model that was written */
     const struct model_spec *about;
+    const struct architecture_inputs *inputs;
     double budget_us;
     const struct search_result *result;
     const struct search_measure *measure;

@@ -66,11 +66,13 @@ static struct search_member member_of(const struct architecture *a)
                                   .scratch = {(double)NAN, (double)NAN}};
 }
 
-/* One layer of the fewest units, without an activation: no member does less. */
+/* One layer of the fewest units, without an activation, on the fewest inputs: no member does less. */
 static enum err_code refuse_budget(struct search *s, double least_us, struct err *e)
 {
-    const struct architecture smallest = {
-        .n_layers = 1, .width = {ARCHITECTURE_LEAST}, .activation = ACTIVATION_IDENTITY};
+    const struct architecture smallest = {.n_layers = 1,
+                                          .width = {ARCHITECTURE_LEAST},
+                                          .activation = ACTIVATION_IDENTITY,
+                                          .inputs = s->data->inputs.n - 1};
     double us;
     enum err_code code = time_one(s, &smallest, &us, e);
     if (code)
@@ -91,9 +93,9 @@ static enum err_code draw_candidates(struct search *s, struct err *e)
     rng_init(&r, s->o->seed, STREAM_CANDIDATES);
     while (to->n_candidates < n && to->n_timed < DRAWS_EACH * n && !code) {
         struct architecture a;
-        architecture_draw(&r, &a);
+        architecture_draw(&r, &s->data->inputs, &a);
         struct search_member m = member_of(&a);
-        m.n_weights = architecture_n_weights(&a, s->data->about.d_item, s->data->about.d_output);
+        m.n_weights = architecture_n_weights(&a, s->data->inputs.count[a.inputs], s->data->about.d_output);
         m.drawn = to->n_timed++;
         if (is_among(&a, to->candidates, to->n_candidates))
             continue;
@@ -218,7 +220,7 @@ static enum err_code reserve_report(struct search *s, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for %zu architectures", s->o->n_reported);
     while (to->n_reported < s->o->n_reported) {
         struct architecture a;
-        architecture_draw(&r, &a);
+        architecture_draw(&r, &s->data->inputs, &a);
         if (!is_among(&a, to->reported, to->n_reported))
             to->reported[to->n_reported++] = member_of(&a);
     }
@@ -293,9 +295,9 @@ static enum err_code start(struct search *s, struct candidate *kept, struct err 
     s->valid = s->data->valid;
     if (s->valid.n > MOST_CHOSEN_BY)
         s->valid.n = MOST_CHOSEN_BY;
-    enum err_code code = candidate_init(&s->c, about, 2 * BATCH, e);
+    enum err_code code = candidate_init(&s->c, about, &s->data->inputs, 2 * BATCH, e);
     if (!code)
-        code = candidate_init(kept, about, 2 * BATCH, e);
+        code = candidate_init(kept, about, &s->data->inputs, 2 * BATCH, e);
     if (!code)
         code = weight_generator_init(&s->generator, about->d_item, about->d_output, s->o->seed, e);
     if (code)

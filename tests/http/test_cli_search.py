@@ -168,6 +168,39 @@ class Search(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertIn("425 rows to learn from, 75 to choose by, 60 to measure on", r.stderr)
 
+    # ---- what is read ----
+
+    def test_a_network_of_fewer_inputs_needs_the_columns_that_tell_and_no_others(self):
+        r, names = random.Random(4), ["x%d" % i for i in range(20)]
+        lines = [",".join(names + ["output"])]
+        for _ in range(400):
+            x = [r.gauss(0, 1) for _ in names]
+            lines.append(",".join("%.4f" % v for v in x + [3 * x[13] - 2 * x[7] + r.gauss(0, 0.1)]))
+        table, model = self.file("wide.csv", "\n".join(lines) + "\n"), self.dir + "/wide.hn"
+        seeds = iter(range(20))
+        told = {"chosen": {"inputs": 20}}
+        while told["chosen"]["inputs"] == 20:  # most of such a table is noise, without which networks are better
+            told = json.loads(done("search", "--rows", table, "--target", "output", "--out", model, "--budget-us", ROOMY, "--json",
+                                   "--seed", next(seeds), *QUICK))
+        self.assertEqual({m["inputs"] for m in told["candidates"]}, {10, 20})
+        widths = told["chosen"]["widths"]
+        self.assertEqual(told["chosen"]["weights"], sum((i + 1) * o for i, o in zip([10] + widths, widths + [1])))
+        with hn.Server(models=[model]) as server:
+            columns = [c["name"] for c in server.request("GET", "/v1/models").json["models"][0]["columns"]]
+            self.assertEqual((len(columns), set(columns[:2])), (10, {"x7", "x13"}))
+            answer = server.request("POST", "/v1/tasks/any/predictions", {"columns": columns, "rows": [[0.5] * 10]}, params={"cold_start": "true"})
+            self.assertEqual(answer.status, 200, answer)
+        asked = done("predict", "--model", model, "--rows", self.file("asked.csv", ",".join(names) + "\n" + ",".join(["0.5"] * 20) + "\n"))
+        self.assertAlmostEqual(float(asked.splitlines()[1].split("\t")[1]), answer.json["predictions"][0]["value"], places=4)
+
+    def test_all_inputs_are_read_when_asked_for(self):
+        images, classes = self.images("every")
+        for more, counts in (((), {196, 98, 49, 24}), (("--all-inputs",), {196})):
+            told = json.loads(done("search", "--images", images, "--classes", classes, "--out", self.dir + "/every.hn", "--budget-us", ROOMY,
+                                   "--candidates", 30, "--finalists", 1, "--steps", 20, "--final-steps", 0, "--hypernetwork-steps", 20, "--json",
+                                   *more))
+            self.assertEqual({m["inputs"] for m in told["candidates"]}, counts)
+
     # ---- images ----
 
     def images(self, name, n_classes=3, first=0):

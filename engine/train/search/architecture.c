@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void architecture_draw(struct rng *r, struct architecture *out)
+void architecture_draw(struct rng *r, const struct architecture_inputs *inputs, struct architecture *out)
 {
     const double least = log(ARCHITECTURE_LEAST), most = log(ARCHITECTURE_MOST + 1);
     *out = (struct architecture){.n_layers = 1 + (size_t)rng_below(r, ARCHITECTURE_DEPTH),
-                                 .activation = (enum activation)rng_below(r, N_ACTIVATIONS)};
+                                 .activation = (enum activation)rng_below(r, N_ACTIVATIONS),
+                                 .inputs = inputs->n > 1 ? (size_t)rng_below(r, inputs->n) : 0};
     for (size_t i = 0; i < out->n_layers; i++) {
         size_t width = (size_t)exp(least + rng_uniform(r) * (most - least));
         out->width[i] = width < ARCHITECTURE_LEAST  ? ARCHITECTURE_LEAST
@@ -26,7 +27,7 @@ void architecture_largest(size_t n_layers, enum activation a, struct architectur
 
 bool architecture_same(const struct architecture *a, const struct architecture *b)
 {
-    return a->n_layers == b->n_layers && a->activation == b->activation &&
+    return a->n_layers == b->n_layers && a->activation == b->activation && a->inputs == b->inputs &&
            memcmp(a->width, b->width, a->n_layers * sizeof *a->width) == 0;
 }
 
@@ -52,14 +53,18 @@ void architecture_code(const struct architecture *a, real code[ARCHITECTURE_CODE
         of_layer[1] = (real)(size * size);
         of_layer[2] = (real)(ARCHITECTURE_LEAST / (double)a->width[i]);
     }
+    code[ARCHITECTURE_CODE - ARCHITECTURE_INPUTS + a->inputs] = 1;
 }
 
-const char *architecture_text(const struct architecture *a, char text[ARCHITECTURE_TEXT_BYTES])
+const char *architecture_text(const struct architecture *a, const struct architecture_inputs *inputs,
+                              char text[ARCHITECTURE_TEXT_BYTES])
 {
     size_t n = 0;
     for (size_t i = 0; i < a->n_layers; i++)
         n += (size_t)snprintf(text + n, ARCHITECTURE_TEXT_BYTES - n, "%s%zu", i ? "-" : "", a->width[i]);
-    (void)snprintf(text + n, ARCHITECTURE_TEXT_BYTES - n, " %s", activation_name(a->activation));
+    n += (size_t)snprintf(text + n, ARCHITECTURE_TEXT_BYTES - n, " %s", activation_name(a->activation));
+    if (a->inputs)
+        (void)snprintf(text + n, ARCHITECTURE_TEXT_BYTES - n, " of %zu", inputs->count[a->inputs]);
     return text;
 }
 

@@ -6,11 +6,12 @@
 #include <math.h>
 #include <string.h>
 
-enum err_code candidate_init(struct candidate *c, const struct model_spec *about, size_t n_max, struct err *e)
+enum err_code candidate_init(struct candidate *c, const struct model_spec *about,
+                             const struct architecture_inputs *inputs, size_t n_max, struct err *e)
 {
     struct architecture largest;
     size_t d = about->d_item, o = about->d_output;
-    *c = (struct candidate){.spec = *about, .n_max = n_max};
+    *c = (struct candidate){.spec = *about, .inputs = *inputs, .n_max = n_max};
     c->spec.task.d_basis = 0;
     architecture_largest(ARCHITECTURE_DEPTH, ACTIVATION_RELU, &largest);
     architecture_apply(&largest, &c->spec);
@@ -59,6 +60,7 @@ void candidate_take(struct candidate *c, const struct architecture *a)
 {
     c->architecture = *a;
     architecture_apply(a, &c->spec);
+    c->spec.d_item = c->inputs.count[a->inputs];
     c->n_values = architecture_n_weights(a, c->spec.d_item, c->spec.d_output);
     view(c->values, &c->spec, &c->params);
     view(c->grads, &c->spec, &c->grad_params);
@@ -85,7 +87,7 @@ size_t candidate_layers(const struct candidate *c, struct candidate_layer out[AR
 static void add(struct candidate *c, const struct search_rows *rows, size_t i)
 {
     size_t d = c->spec.d_item, from = rows->at[i];
-    memcpy(c->x + c->n * d, rows->x + from * d, d * sizeof *c->x);
+    memcpy(c->x + c->n * d, rows->x + from * rows->d, d * sizeof *c->x);
     c->y[c->n++] = rows->y[from];
 }
 

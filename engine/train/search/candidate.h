@@ -19,7 +19,7 @@
 
 /* Rows with their targets as they are learned (deviations from the mean), or classes. */
 struct search_rows {
-    size_t n;
+    size_t n, d;          /* d: numbers of a row, D */
     const uint32_t *at;   /* (n) the places of these rows in x and y */
     const real *x;        /* (all rows, D) */
     const double *y;      /* (all rows) */
@@ -28,20 +28,22 @@ struct search_rows {
 
 struct candidate {
     struct model_spec spec; /* of the architecture at hand; what it has on the heap is borrowed */
+    struct architecture_inputs inputs;
     struct architecture architecture;
     size_t n_values;                         /* weights of the architecture at hand */
     real *values, *grads;                    /* (most) layer by layer: weight, bias */
     struct model_params params, grad_params; /* views of them */
     struct features_tape tape;
     size_t n_max, n;
-    real *x;      /* (n_max, D) */
+    real *x;      /* (n_max, D), of the architecture at hand (n, its inputs) */
     real *f, *df; /* (n_max, O) */
     double *y;    /* (n_max) */
 };
 
-/* about: inputs D, outputs O and classes. Zero-initialise; candidate_fini frees whatever is there.
- * ERR_NOMEM. */
-enum err_code candidate_init(struct candidate *c, const struct model_spec *about, size_t n_max,
+/* about: inputs D, outputs O and classes; inputs: what of the D a network may read. Zero-initialise;
+ * candidate_fini frees whatever is there. ERR_NOMEM. */
+enum err_code candidate_init(struct candidate *c, const struct model_spec *about,
+                             const struct architecture_inputs *inputs, size_t n_max,
                              struct err *e) ERR_MUST_CHECK;
 void candidate_fini(struct candidate *c);
 

@@ -35,7 +35,7 @@ enum err_code search_fit_generator(struct weight_generator *g, struct candidate 
     rng_init(&r, o->seed, 81);
     for (long step = 0; step < o->n_steps; step++) {
         struct architecture a;
-        architecture_draw(&r, &a);
+        architecture_draw(&r, &c->inputs, &a);
         candidate_take(c, &a);
         weight_generator_make(g, c);
         candidate_draw(c, rows, o->batch, &r);

@@ -14,10 +14,11 @@ static const struct setting {
     struct architecture architecture;
     size_t n_classes;
 } settings[] = {
-    {{1, {ARCHITECTURE_LEAST}, ACTIVATION_RELU}, O},
-    {{2, {7, 5}, ACTIVATION_SIGMOID}, O},
-    {{3, {6, ARCHITECTURE_MOST, 5}, ACTIVATION_TANH}, 0},
-    {{3, {4, 9, 12}, ACTIVATION_IDENTITY}, O},
+    {{1, {ARCHITECTURE_LEAST}, ACTIVATION_RELU, 0}, O},
+    {{2, {7, 5}, ACTIVATION_SIGMOID, 0}, O},
+    {{3, {6, ARCHITECTURE_MOST, 5}, ACTIVATION_TANH, 0}, 0},
+    {{3, {4, 9, 12}, ACTIVATION_IDENTITY, 0}, O},
+    {{2, {7, 5}, ACTIVATION_SIGMOID, 1}, O},
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
@@ -26,7 +27,8 @@ static struct candidate c;
 static real x[N * D];
 static double y[N];
 static uint32_t at[N];
-static const struct search_rows rows = {N, at, x, y, NULL};
+static const struct search_rows rows = {N, D, at, x, y, NULL};
+static const struct architecture_inputs inputs = {2, {D, 3}};
 static struct rng r;
 
 static void set_up(const struct setting *s)
@@ -36,7 +38,7 @@ static void set_up(const struct setting *s)
     const struct model_spec about = {
         .d_item = D, .d_output = o, .task = {.present = true, .n_classes = s->n_classes}};
     rng_init(&r, 3, 1);
-    ck_assert_int_eq(candidate_init(&c, &about, N, &e), ERR_OK);
+    ck_assert_int_eq(candidate_init(&c, &about, &inputs, N, &e), ERR_OK);
     ck_assert_int_eq(weight_generator_init(&g, D, o, 1, &e), ERR_OK);
     for (size_t i = 0; i < g.n_values; i++) /* also where it begins with 0 */
         g.values[i] += 0.05 * rng_normal(&r);
@@ -111,14 +113,16 @@ END_TEST
 /* What a candidate does not have is neither used nor learned. */
 START_TEST(what_is_cut_away_has_no_gradient)
 {
-    const struct setting *s = &settings[1];
+    const struct setting *s = &settings[4];
     size_t n = 0;
     set_up(s);
     (void)loss_of(&s->architecture);
     weight_generator_backward(&g, &c);
     for (size_t i = 0; i < g.n_values; i++)
         n += g.grads[i] != 0;
-    const struct weights_place *second = &g.places[1], *third = &g.places[2];
+    const struct weights_place *first = &g.places[0], *second = &g.places[1], *third = &g.places[2];
+    for (size_t j = 0; j < D; j++)
+        ck_assert_int_eq(g.grads[first->weight + j] != 0, j < inputs.count[1]);
     for (size_t i = third->weight; i < g.places[ARCHITECTURE_DEPTH].weight; i++)
         ck_assert_double_eq(g.grads[i], 0);
     for (size_t j = s->architecture.width[0]; j < second->d_in; j++)

@@ -13,7 +13,8 @@ enum { N = 600, D = 6, DRAWS = 2000 };
 static real x[N * D];
 static double y[N];
 static uint32_t at[N];
-static struct search_rows learned = {N / 2, at, x, y, NULL}, held = {N / 2, at + N / 2, x, y, NULL};
+static struct search_rows learned = {N / 2, D, at, x, y, NULL}, held = {N / 2, D, at + N / 2, x, y, NULL};
+static const struct architecture_inputs inputs = {3, {D, 2, 1}};
 static const struct model_spec about = {
     .d_item = D, .d_output = 2, .task = {.present = true, .n_classes = 2}};
 static struct candidate c;
@@ -32,7 +33,7 @@ static void set_up(void)
             x[i * D + j] = (real)rng_normal(&r);
         y[i] = (double)(x[i * D] * x[i * D + 1]) > 0;
     }
-    ck_assert_int_eq(candidate_init(&c, &about, 64, &e), ERR_OK);
+    ck_assert_int_eq(candidate_init(&c, &about, &inputs, 64, &e), ERR_OK);
     ck_assert_int_eq(weight_generator_init(&g, D, 2, 1, &e), ERR_OK);
 }
 
@@ -45,11 +46,14 @@ static void tear_down(void)
 START_TEST(draws_are_of_the_space_and_reach_all_of_it)
 {
     struct rng r;
-    size_t depths[ARCHITECTURE_DEPTH] = {0}, activations[N_ACTIVATIONS] = {0}, least = 0, most = 0;
+    size_t depths[ARCHITECTURE_DEPTH] = {0}, activations[N_ACTIVATIONS] = {0}, counts[3] = {0}, least = 0,
+           most = 0;
     rng_init(&r, 1, 1);
     for (int i = 0; i < DRAWS; i++) {
         struct architecture a;
-        architecture_draw(&r, &a);
+        architecture_draw(&r, &inputs, &a);
+        ck_assert_uint_lt(a.inputs, inputs.n);
+        counts[a.inputs]++;
         ck_assert(a.n_layers >= 1 && a.n_layers <= ARCHITECTURE_DEPTH);
         depths[a.n_layers - 1]++;
         activations[a.activation]++;
@@ -63,22 +67,25 @@ START_TEST(draws_are_of_the_space_and_reach_all_of_it)
         ck_assert_uint_gt(depths[i], DRAWS / 5);
     for (size_t i = 0; i < N_ACTIVATIONS; i++)
         ck_assert_uint_gt(activations[i], DRAWS / 6);
+    for (size_t i = 0; i < inputs.n; i++)
+        ck_assert_uint_gt(counts[i], DRAWS / 5);
     ck_assert(least > 0 && most > 0);
 }
 END_TEST
 
 START_TEST(architectures_that_differ_have_other_codes_and_names)
 {
-    static const struct architecture list[] = {{1, {8}, ACTIVATION_RELU},       {1, {8}, ACTIVATION_SIGMOID},
-                                               {1, {9}, ACTIVATION_RELU},       {2, {8, 8}, ACTIVATION_RELU},
-                                               {2, {8, 16}, ACTIVATION_RELU},   {2, {16, 8}, ACTIVATION_RELU},
-                                               {3, {64, 4, 4}, ACTIVATION_TANH}};
+    static const struct architecture list[] = {
+        {1, {8}, ACTIVATION_RELU, 0},        {1, {8}, ACTIVATION_SIGMOID, 0},
+        {1, {9}, ACTIVATION_RELU, 0},        {2, {8, 8}, ACTIVATION_RELU, 0},
+        {2, {8, 16}, ACTIVATION_RELU, 0},    {2, {16, 8}, ACTIVATION_RELU, 0},
+        {3, {64, 4, 4}, ACTIVATION_TANH, 0}, {2, {8, 16}, ACTIVATION_RELU, 2}};
     enum { LISTED = sizeof list / sizeof *list };
     char text[LISTED][ARCHITECTURE_TEXT_BYTES];
     real code[LISTED][ARCHITECTURE_CODE];
     for (size_t i = 0; i < LISTED; i++) {
         architecture_code(&list[i], code[i]);
-        (void)architecture_text(&list[i], text[i]);
+        (void)architecture_text(&list[i], &inputs, text[i]);
         for (size_t k = 0; k < i; k++) {
             ck_assert(!architecture_same(&list[i], &list[k]));
             ck_assert_int_ne(memcmp(code[i], code[k], sizeof code[i]), 0);
@@ -86,8 +93,9 @@ START_TEST(architectures_that_differ_have_other_codes_and_names)
         }
     }
     ck_assert_str_eq(text[4], "8-16 relu");
+    ck_assert_str_eq(text[7], "8-16 relu of 1");
     ck_assert(architecture_bad_on_sight(&list[6]) && !architecture_bad_on_sight(&list[4]));
-    ck_assert(architecture_bad_on_sight(&(struct architecture){1, {64}, ACTIVATION_IDENTITY}));
+    ck_assert(architecture_bad_on_sight(&(struct architecture){1, {64}, ACTIVATION_IDENTITY, 0}));
     ck_assert_uint_eq(architecture_n_weights(&list[4], D, 2), 8 * (D + 1) + 16 * 9 + 2 * 17);
 }
 END_TEST
@@ -102,7 +110,8 @@ static double train(const struct architecture *a, uint64_t seed)
 
 START_TEST(a_network_learns_from_scratch_what_it_can_and_the_same_with_the_same_seed)
 {
-    const struct architecture wide = {1, {32}, ACTIVATION_TANH}, linear = {1, {32}, ACTIVATION_IDENTITY};
+    const struct architecture wide = {1, {32}, ACTIVATION_TANH, 0},
+                              linear = {1, {32}, ACTIVATION_IDENTITY, 0};
     static real first[32 * (D + 1) + 2 * 33];
     double score = train(&wide, 1);
     size_t n = c.n_values;
@@ -119,8 +128,9 @@ END_TEST
 
 START_TEST(generated_weights_tell_what_training_would)
 {
-    const struct architecture wide = {1, {48}, ACTIVATION_TANH}, linear = {1, {48}, ACTIVATION_IDENTITY};
-    const struct search_fit_options o = {.seed = 1, .n_steps = 1500, .batch = 32, .rate = 2e-3};
+    const struct architecture wide = {1, {48}, ACTIVATION_TANH, 0},
+                              linear = {1, {48}, ACTIVATION_IDENTITY, 0};
+    const struct search_fit_options o = {.seed = 1, .n_steps = 4500, .batch = 32, .rate = 2e-3};
     ck_assert_int_eq(search_fit_generator(&g, &c, &learned, &o, &e), ERR_OK);
     candidate_take(&c, &wide);
     weight_generator_make(&g, &c);
@@ -128,6 +138,22 @@ START_TEST(generated_weights_tell_what_training_would)
     candidate_take(&c, &linear);
     weight_generator_make(&g, &c);
     ck_assert_double_gt(good, candidate_score(&c, &held) + 0.15);
+}
+END_TEST
+
+/* The curve is one of the first two numbers: of these a network learns it, of one it cannot. */
+START_TEST(a_network_reads_the_first_numbers_of_a_row_alone)
+{
+    const struct architecture two = {1, {32}, ACTIVATION_TANH, 1}, one = {1, {32}, ACTIVATION_TANH, 2};
+    ck_assert_double_gt(train(&two, 1), 0.9);
+    ck_assert_uint_eq(c.spec.d_item, 2);
+    ck_assert_uint_eq(c.n_values, 32 * 3 + 2 * 33);
+    double score = candidate_score(&c, &held);
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 2; j < D; j++)
+            x[i * D + j] = 1000;
+    ck_assert_double_eq(candidate_score(&c, &held), score);
+    ck_assert_double_lt(train(&one, 1), 0.65);
 }
 END_TEST
 
@@ -141,7 +167,7 @@ static bool stop_at_once(void *arg, const struct progress *p)
 START_TEST(a_training_can_be_stopped_and_ends_where_the_loss_does)
 {
     struct search_fit_options o = {.seed = 1, .n_steps = 400, .batch = 32, .rate = 1e-2, .stage = "s"};
-    const struct architecture a = {2, {8, 8}, ACTIVATION_TANH};
+    const struct architecture a = {2, {8, 8}, ACTIVATION_TANH, 0};
     o.progress = stop_at_once;
     candidate_take(&c, &a);
     ck_assert_int_eq(search_fit_scratch(&c, &learned, &o, &e), ERR_DEADLINE);
@@ -159,4 +185,5 @@ END_TEST
 SUITE("engine/train/search", set_up, tear_down, {draws_are_of_the_space_and_reach_all_of_it},
       {architectures_that_differ_have_other_codes_and_names},
       {a_network_learns_from_scratch_what_it_can_and_the_same_with_the_same_seed},
-      {generated_weights_tell_what_training_would}, {a_training_can_be_stopped_and_ends_where_the_loss_does})
+      {a_network_reads_the_first_numbers_of_a_row_alone}, {generated_weights_tell_what_training_would},
+      {a_training_can_be_stopped_and_ends_where_the_loss_does})
