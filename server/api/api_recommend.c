@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "server/api/filter_body.h"
 #include "server/fields/field_value.h"
 #include "server/http/problem.h"
 
@@ -80,6 +81,7 @@ struct recommend_plan {
     struct api_plan of;
     struct recommend_query q;
     struct list_rules rules;
+    struct item_filter *filter; /* NULL: none */
     size_t n_exclude_ids;
     struct text exclude_ids[REQUEST_MAX_PARAMS];
     uint32_t excluded[REQUEST_MAX_PARAMS]; /* what those are in q.items */
@@ -126,10 +128,17 @@ static bool min_score_param(struct request *r, struct list_rules *rules)
     return false;
 }
 
+static void end_plan(void *plan)
+{
+    struct recommend_plan *p = plan;
+    item_filter_free(p->filter);
+    api_plan_end(plan);
+}
+
 void api_recommend_plan(struct api_thread *t, struct request *r)
 {
     struct recommend_plan *plan = api_plan_new(t, r, API_PLAN_USER, sizeof *plan,
-                                               offsetof(struct recommend_plan, exclude_ids), api_plan_end);
+                                               offsetof(struct recommend_plan, exclude_ids), end_plan);
     bool exclude_seen = true;
     if (!plan)
         return;
@@ -140,12 +149,14 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
         !api_count_param(r, "offset", 0, LIMIT_OFFSET, &q->offset) ||
         !api_bool_param(r, "exclude_seen", &exclude_seen) ||
         !api_category_params(r, q->categories, &q->n_categories) || !explain_param(r, q) ||
-        !samples_params(r, q) || !exclude_params(r, plan) || !min_score_param(r, &plan->rules))
+        !samples_params(r, q) || !exclude_params(r, plan) || !min_score_param(r, &plan->rules) ||
+        !filter_param_read(r, plan->of.handle, &plan->filter))
         return;
+    q->filter = plan->filter;
     if (plan->n_exclude_ids || plan->rules.has_min_score)
         q->rules = &plan->rules;
     q->include_seen = !exclude_seen;
-    plan->of.takes_long = q->explain || q->samples;
+    plan->of.takes_long = q->explain || q->samples || filter_takes_long(plan->of.handle, q->filter);
 }
 
 void api_recommend_get(struct api_thread *t, struct request *r)

@@ -3,6 +3,7 @@
 #include "server/api/api.h"
 
 #include "base/limits.h"
+#include "server/api/filter_body.h"
 #include "server/api/recommend_body.h"
 #include "server/serving/page_weights.h"
 
@@ -38,8 +39,8 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
     r->takes_long = b->q.explain || b->q.samples || n_users > MAX_USERS_SHORT ||
                     (b->more.with_metadata && (n_users ? n_users : 1) * b->q.limit > MAX_METADATA_SHORT) ||
                     (b->rules.diversity > 0 && (b->users || b->q.offset + b->q.limit > MAX_DIVERSE_SHORT));
-    plan->of.takes_long =
-        r->takes_long || b->more.with_metadata || b->rules.diversity > 0 || b->whom != FOR_USER;
+    plan->of.takes_long = r->takes_long || b->more.with_metadata || b->rules.diversity > 0 ||
+                          b->whom != FOR_USER || filter_takes_long(plan->of.handle, b->filter);
 }
 
 /* ---- long answers ---- */

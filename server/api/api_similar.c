@@ -2,6 +2,7 @@
 #include "server/api/api.h"
 
 #include "base/limits.h"
+#include "server/api/filter_body.h"
 #include "server/http/problem.h"
 #include "server/serving/item_updates.h"
 
@@ -22,7 +23,12 @@ void api_similar_get(struct api_thread *t, struct request *r)
         return;
     }
     q.index = (uint32_t)index;
+    struct item_filter *filter;
+    if (!filter_param_read(r, handle, &filter))
+        return;
+    q.filter = filter;
     struct buf *out = request_answer(r, 200, request_json);
     if (recommender_similar(t->session.recommender, handle, &q, out, &e))
         problem_answer_err(r, &e);
+    item_filter_free(filter);
 }

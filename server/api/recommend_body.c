@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "server/api/filter_body.h"
 #include "server/api/interaction_body.h"
 #include "server/api/json_body.h"
 #include "server/http/problem_list.h"
@@ -389,10 +390,10 @@ static bool read_whom(struct request *r, const json_t *root, struct recommend_bo
 static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
                       const struct siphash_key *key, struct recommend_body *b)
 {
-    static const char *const keys[] = {
-        "user",       "users",      "profile", "interactions", "limit",  "offset",  "exclude_seen",
-        "categories", "candidates", "exclude", "min_score",    "fields", "explain", "samples",
-        "seed",       "cold_start", "page",    "diversity",    NULL};
+    static const char *const keys[] = {"user",       "users",        "profile",    "interactions", "limit",
+                                       "offset",     "exclude_seen", "categories", "candidates",   "exclude",
+                                       "min_score",  "fields",       "explain",    "samples",      "seed",
+                                       "cold_start", "page",         "diversity",  "filter",       NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
@@ -401,6 +402,8 @@ static bool read_root(struct request *r, struct model_handle *handle, const json
     ok = read_whom(r, root, b) && ok;
     ok = read_fields(r, root, b) && ok;
     ok = !r->status && read_choice(r, root, b) && ok;
+    ok = !r->status && filter_body_read(r, handle, root, &b->filter) && ok;
+    b->q.filter = b->filter;
     return !r->status && hash_question(r, root, key, b) && read_page(r, handle, root, key, b) && ok;
 }
 
@@ -433,6 +436,7 @@ void recommend_body_fini(struct recommend_body *b)
     mem_free(b->fields);
     mem_free(b->interactions);
     mem_free(b->profile);
+    item_filter_free(b->filter);
     list_page_fini(&b->page);
     json_decref(b->document);
 }

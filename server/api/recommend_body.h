@@ -36,6 +36,7 @@ struct recommend_body {
     uint32_t *candidates, *excluded;
     struct text *unknown; /* candidates that no answer has */
     struct text *fields;
+    struct item_filter *filter; /* NULL: none */
 };
 
 /* The hash of the question of a user (NULL data: nobody) of a model. */

@@ -7,10 +7,10 @@
 static const char *const no_params[] = {NULL};
 /* Probes and scrapers add what they like, a time against caches for one. */
 static const char *const any_params[] = {"*", NULL};
-static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
-                                               "model", "cold_start", "explain",      "samples",
-                                               "seed",  "exclude",    "min_score",    NULL};
-static const char *const similar_params[] = {"limit", "category", "model", NULL};
+static const char *const recommend_params[] = {
+    "limit",   "offset", "exclude_seen", "category",  "model",  "cold_start", "explain",
+    "samples", "seed",   "exclude",      "min_score", "filter", NULL};
+static const char *const similar_params[] = {"limit", "category", "model", "filter", NULL};
 static const char *const long_recommend_params[] = {"explain", "samples", NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};

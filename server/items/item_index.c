@@ -55,6 +55,7 @@ struct item_index {
     int32_t *index_of; /* (n_keys) index of a store's key, or UNKNOWN, NOT_SERVED */
     size_t n_keys;
     int64_t last_key;      /* the largest */
+    int64_t *own_keys;     /* (n_items) of the model's items; 0: the store does not have it */
     struct text_row *rows; /* (n_rows) by index */
     size_t n_rows, row_capacity;
     struct extra *extra;     /* (n_rows - I) */
@@ -211,8 +212,10 @@ static bool set_row(struct item_index *t, const struct store_item *item, long ro
     t->index_of[item->key] = (int32_t)row;
     t->rows[row] = (struct text_row){keep(t, item->title), keep(t, item->categories)};
     bool extra = (size_t)row >= t->model->spec.n_items;
-    if (!extra)
+    if (!extra) {
         t->known[row / 64] |= (uint64_t)1 << (row % 64);
+        t->own_keys[row] = item->key;
+    }
     if (item->deleted && !extra)
         hide(t, row);
     else if (!item->deleted && extra)
@@ -336,6 +339,17 @@ bool item_index_category(const struct item_index *t, struct text name, const uin
     return false;
 }
 
+bool item_index_category_at(const struct item_index *t, size_t i, struct text *name, const uint32_t **indices,
+                            size_t *n)
+{
+    if (i >= t->n_categories)
+        return false;
+    *name = stored_text(t, t->categories[i].name);
+    *indices = t->postings + t->categories[i].start;
+    *n = t->categories[i].n;
+    return true;
+}
+
 bool item_index_category_like(const struct item_index *t, struct text name, struct text *out)
 {
     for (size_t i = 0; i < t->n_categories; i++) {
@@ -434,8 +448,10 @@ enum err_code item_index_load(struct store_conn *c, const struct model *m, const
     t->rows = mem_zalloc_array(m->spec.n_items, sizeof *t->rows);
     t->hidden = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->hidden);
     t->known = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->known);
-    enum err_code code =
-        t->rows && t->hidden && t->known ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
+    t->own_keys = mem_zalloc_array(m->spec.n_items, sizeof *t->own_keys);
+    enum err_code code = t->rows && t->hidden && t->known && t->own_keys
+                             ? ERR_OK
+                             : err_set(e, ERR_NOMEM, "no memory for the table of items");
     t->old = old;
     if (!code && !take_over(t))
         code = err_set(e, ERR_NOMEM, "no memory for the table of items");
@@ -473,6 +489,7 @@ void item_index_unref(struct item_index *t)
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;
     mem_free(t->index_of);
+    mem_free(t->own_keys);
     mem_free(t->rows);
     mem_free(t->extra);
     mem_free(t->by_id);
@@ -501,6 +518,17 @@ bool item_index_knows(const struct item_index *t, int64_t item_key)
 size_t item_index_n_extra(const struct item_index *t)
 {
     return t->n_rows - t->model->spec.n_items;
+}
+
+size_t item_index_count(const struct item_index *t)
+{
+    return t->n_rows;
+}
+
+int64_t item_index_key(const struct item_index *t, size_t index)
+{
+    size_t n_items = t->model->spec.n_items;
+    return index < n_items ? t->own_keys[index] : t->extra[index - n_items].key;
 }
 
 size_t item_index_n_left_out(const struct item_index *t)

@@ -44,6 +44,10 @@ long item_index_index(const struct item_index *t, int64_t item_key);
 bool item_index_knows(const struct item_index *t, int64_t item_key);
 int64_t item_index_last_key(const struct item_index *t);
 
+/* How many indices there are; and the store's key of one, 0: the store does not have the item. */
+size_t item_index_count(const struct item_index *t);
+int64_t item_index_key(const struct item_index *t, size_t index);
+
 /* The index of an id, also of a deleted item, or -1; and back. */
 long item_index_find(const struct item_index *t, struct text id);
 const char *item_index_id(const struct item_index *t, size_t index, size_t *len);
@@ -53,6 +57,9 @@ bool item_index_same(const struct item_index *t, const struct store_item *item);
 
 struct item_info item_index_info(const struct item_index *t, size_t index);
 bool item_index_category(const struct item_index *t, struct text name, const uint32_t **indices, size_t *n);
+/* The i-th of the categories, in the order of their names; false: there are i. */
+bool item_index_category_at(const struct item_index *t, size_t i, struct text *name, const uint32_t **indices,
+                            size_t *n);
 /* The category that is this one but for the case of its letters; false: there is none. Cost: a look at
  * all. */
 bool item_index_category_like(const struct item_index *t, struct text name, struct text *out);

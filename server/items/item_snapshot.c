@@ -13,6 +13,8 @@ struct item_snapshot {
     const struct model *model;
     struct item_index *texts;
     struct added_item_rows *rows; /* NULL: no items beyond the model's own */
+    struct item_columns *columns; /* NULL: none */
+    struct filter_cache *filters; /* of these texts and columns; NULL: none */
 };
 
 static enum err_code table_new(const struct model *m, struct item_index *texts_take,
@@ -108,9 +110,34 @@ static enum err_code make_rows(struct store_conn *c, struct item_snapshot *t, co
     return code;
 }
 
+enum err_code item_snapshot_set_columns(struct item_snapshot *t, struct item_columns *columns, struct err *e)
+{
+    struct filter_cache *filters = filter_cache_new();
+    if (!filters)
+        return err_set(e, ERR_NOMEM, "no memory for filters");
+    filter_cache_unref(t->filters);
+    item_columns_unref(t->columns);
+    t->filters = filters;
+    t->columns = item_columns_ref(columns);
+    return ERR_OK;
+}
+
+/* The filters of a table in which nothing of what they ask for changed go on. */
+static enum err_code take_columns(struct item_snapshot *t, const struct item_snapshot *old,
+                                  struct item_columns *columns, struct err *e)
+{
+    if (!columns)
+        return ERR_OK;
+    if (!old || !old->filters || old->texts != t->texts || old->columns != columns)
+        return item_snapshot_set_columns(t, columns, e);
+    t->columns = item_columns_ref(columns);
+    t->filters = filter_cache_ref(old->filters);
+    return ERR_OK;
+}
+
 enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bool foreign,
                                  struct item_snapshot *old, const struct item_changes *changes,
-                                 struct item_snapshot **out, struct err *e)
+                                 struct item_columns *columns, struct item_snapshot **out, struct err *e)
 {
     struct item_choice choice = {.extra = m->spec.cold_items.present, .foreign = foreign};
     struct item_index *texts;
@@ -125,7 +152,9 @@ enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bo
         return code;
     if ((code = table_new(m, texts, &t, e)))
         return code;
-    code = make_rows(c, t, old, changes, e);
+    code = take_columns(t, old, columns, e);
+    if (!code)
+        code = make_rows(c, t, old, changes, e);
     if (code)
         item_snapshot_unref(t);
     else
@@ -145,6 +174,8 @@ void item_snapshot_unref(struct item_snapshot *t)
         return;
     item_index_unref(t->texts);
     added_item_rows_unref(t->rows);
+    item_columns_unref(t->columns);
+    filter_cache_unref(t->filters);
     mem_free(t);
 }
 
@@ -159,6 +190,33 @@ long item_snapshot_find(const struct item_snapshot *t, struct text id)
 {
     long index = item_index_find(t->texts, id);
     return index >= 0 && item_index_visible(t->texts, (size_t)index) ? index : -1;
+}
+
+const struct item_columns *item_snapshot_columns(const struct item_snapshot *t)
+{
+    return t->columns;
+}
+
+static struct text text_of_filter(const struct item_filter *f)
+{
+    return (struct text){f->text.data, f->text.len};
+}
+
+struct filter_bits *item_snapshot_filter_made(const struct item_snapshot *t, const struct item_filter *f)
+{
+    return t->filters ? filter_cache_get(t->filters, text_of_filter(f)) : NULL;
+}
+
+enum err_code item_snapshot_filter(const struct item_snapshot *t, const struct item_filter *f,
+                                   struct filter_bits **out, struct err *e)
+{
+    *out = item_snapshot_filter_made(t, f);
+    if (*out)
+        return ERR_OK;
+    enum err_code code = filter_bits_make(f, t->texts, t->columns, out, e);
+    if (!code && t->filters)
+        filter_cache_keep(t->filters, text_of_filter(f), *out);
+    return code;
 }
 
 size_t item_snapshot_count(const struct item_snapshot *t)

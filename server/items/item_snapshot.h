@@ -1,8 +1,9 @@
-/* item_snapshot - the items of an answer: what the store says of them and, for those beyond the model's own,
- * their rows; so that an answer reads no item.
+/* item_snapshot - the items of an answer: what the store says of them and, for those beyond the model's
+ * own, their rows; so that an answer reads no item.
  * Layer: server/items
  * Threads: any; readers hold a reference to an immutable snapshot, a refresh publishes the next one.
- * Memory: item_index and added_item_rows, shared by snapshots in which they are the same. */
+ * Memory: item_index, added_item_rows, item_columns and filter_cache, shared by snapshots in which they are
+ *   the same. */
 #ifndef SERVER_ITEMS_ITEM_SNAPSHOT_H
 #define SERVER_ITEMS_ITEM_SNAPSHOT_H
 
@@ -10,6 +11,8 @@
 #include "engine/added_items.h"
 #include "engine/model.h"
 #include "server/items/added_item_rows.h"
+#include "server/items/filter_cache.h"
+#include "server/items/item_columns.h"
 #include "server/items/item_index.h"
 #include "store/store.h"
 
@@ -24,18 +27,18 @@ struct item_snapshot; /* an immutable snapshot for one model */
 enum err_code item_snapshot_load(struct store_conn *c, const struct model *m, struct item_snapshot **out,
                                  struct err *e) ERR_MUST_CHECK;
 
-/* What changed since a table was made. */
-struct item_changes {
-    bool all;       /* anything may have */
-    struct buf ids; /* terminated, of the items that did */
-};
-
 /* Reads all items to serve, with those that came after training where the model has an item side. foreign:
  * answers may have items of the model that the store does not have. Of what `old` (NULL: nothing) has, only
- * what changed is made anew. */
+ * what changed is made anew. columns: of all items, NULL: filters find no field of metadata; the snapshot
+ * takes a reference. */
 enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bool foreign,
                                  struct item_snapshot *old, const struct item_changes *changes,
-                                 struct item_snapshot **out, struct err *e) ERR_MUST_CHECK;
+                                 struct item_columns *columns, struct item_snapshot **out,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* Gives columns to a snapshot that no other thread has yet. */
+enum err_code item_snapshot_set_columns(struct item_snapshot *t, struct item_columns *columns,
+                                        struct err *e) ERR_MUST_CHECK;
 struct item_snapshot *item_snapshot_ref(struct item_snapshot *t);
 void item_snapshot_unref(struct item_snapshot *t);
 
@@ -45,6 +48,15 @@ const struct item_index *item_snapshot_items(const struct item_snapshot *t);
 
 /* The index of an item that answers may have, or -1. */
 long item_snapshot_find(const struct item_snapshot *t, struct text id);
+
+/* The fields of metadata; NULL: there are none. */
+const struct item_columns *item_snapshot_columns(const struct item_snapshot *t);
+
+/* A reference to the bits of a filter, made where nobody asked for them since items changed; and the same
+ * only where they need not be made, else NULL. */
+enum err_code item_snapshot_filter(const struct item_snapshot *t, const struct item_filter *f,
+                                   struct filter_bits **out, struct err *e) ERR_MUST_CHECK;
+struct filter_bits *item_snapshot_filter_made(const struct item_snapshot *t, const struct item_filter *f);
 
 /* How many indices there are, and the items beyond the model's own. */
 size_t item_snapshot_count(const struct item_snapshot *t);

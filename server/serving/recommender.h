@@ -108,6 +108,7 @@ struct recommend_query {
     const struct item_snapshot
         *items; /* of which the rules are, as model_handle_items gave it last; NULL: the newest */
     const struct list_rules *rules;    /* NULL: any item */
+    const struct item_filter *filter;  /* NULL: none */
     const struct recommend_more *more; /* NULL: nothing */
 };
 
@@ -135,6 +136,7 @@ struct similar_query {
     size_t limit;
     size_t n_categories; /* as above */
     struct text categories[RECOMMENDER_MAX_CATEGORIES];
+    const struct item_filter *filter; /* NULL: none */
 };
 
 /* Appends the items that are most similar to one, without it (engine/rank/similar_items.h): {"item", ...,

@@ -71,17 +71,38 @@ static void add_categories(struct recommender *p, const struct item_snapshot *it
     }
 }
 
-/* The items that may be listed as bits, NULL for all: those in one of the categories (n) where there are
- * some, without what the rules and earlier pages (NULL: none) exclude. */
-static enum err_code allow(struct recommender *p, const struct item_snapshot *items,
-                           const struct text *categories, size_t n, const struct list_rules *rules,
-                           const struct list_page *page, const uint64_t **allowed, struct err *e)
+/* What decides which items may be listed at all. */
+struct allowing {
+    const struct text *categories; /* (n_categories) one of them; 0: any item */
+    size_t n_categories;
+    const struct item_filter *filter; /* NULL: none */
+    const struct list_rules *rules;   /* whose excluded items are left out; NULL: none */
+    const struct list_page *page;     /* what was shown is left out; NULL: nothing was */
+};
+
+/* Takes out what is not in a filter. */
+static enum err_code apply_filter(struct recommender *p, const struct item_snapshot *items,
+                                  const struct item_filter *filter, struct err *e)
 {
-    size_t n_words = (item_snapshot_count(items) + 63) / 64;
+    struct filter_bits *bits;
+    enum err_code code = item_snapshot_filter(items, filter, &bits, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < bits->n_words; i++)
+        p->allowed[i] &= bits->words[i];
+    filter_bits_unref(bits);
+    return ERR_OK;
+}
+
+/* The items that may be listed as bits, NULL for all. */
+static enum err_code allow(struct recommender *p, const struct item_snapshot *items, const struct allowing *a,
+                           const uint64_t **allowed, struct err *e)
+{
+    size_t n_words = (item_snapshot_count(items) + 63) / 64, n = a->n_categories;
     const uint64_t *visible = item_index_visible_bits(item_snapshot_items(items));
     *allowed = visible;
-    size_t n_shown = page ? page->n_shown : 0;
-    if (n == 0 && !(rules && rules->n_excluded) && !n_shown)
+    size_t n_shown = a->page ? a->page->n_shown : 0;
+    if (n == 0 && !(a->rules && a->rules->n_excluded) && !n_shown && !a->filter)
         return ERR_OK;
     enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
     if (code)
@@ -90,13 +111,13 @@ static enum err_code allow(struct recommender *p, const struct item_snapshot *it
         memcpy(p->allowed, visible, n_words * sizeof *p->allowed);
     else
         memset(p->allowed, n ? 0 : 0xFF, n_words * sizeof *p->allowed);
-    add_categories(p, items, categories, n);
-    if (rules)
-        list_rules_exclude(rules, p->allowed);
+    add_categories(p, items, a->categories, n);
+    if (a->rules)
+        list_rules_exclude(a->rules, p->allowed);
     for (size_t i = 0; i < n_shown; i++)
-        p->allowed[page->shown[i] / 64] &= ~((uint64_t)1 << (page->shown[i] % 64));
+        p->allowed[a->page->shown[i] / 64] &= ~((uint64_t)1 << (a->page->shown[i] % 64));
     *allowed = p->allowed;
-    return ERR_OK;
+    return a->filter ? apply_filter(p, items, a->filter, e) : ERR_OK;
 }
 
 /* The reasons of the best items; of the prior, which is made of nothing, there are none. */
@@ -162,8 +183,12 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
     const struct list_rules *rules = q->rules;
     struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
                                       .n_excluded = q->include_seen ? 0 : w->n_seen};
-    enum err_code code = allow(p, items, q->categories, q->n_categories, rules,
-                               q->more && !rules->diversity ? q->more->page : NULL, &filter.allowed, e);
+    const struct allowing allowing = {.categories = q->categories,
+                                      .n_categories = q->n_categories,
+                                      .filter = q->filter,
+                                      .rules = rules,
+                                      .page = q->more && !rules->diversity ? q->more->page : NULL};
+    enum err_code code = allow(p, items, &allowing, &filter.allowed, e);
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
     if (!code && !(rules && rules->among)) {
         added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, top);
@@ -356,8 +381,10 @@ enum err_code recommender_similar(struct recommender *p, struct model_handle *ha
     size_t k = q->limit < item_snapshot_count(items) ? q->limit : item_snapshot_count(items);
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     struct catalogue_filter filter = {.excluded = &q->index, .n_excluded = 1};
+    const struct allowing allowing = {
+        .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter};
     if (!code)
-        code = allow(p, items, q->categories, q->n_categories, NULL, NULL, &filter.allowed, e);
+        code = allow(p, items, &allowing, &filter.allowed, e);
     if (code)
         return code;
     struct topk top;

@@ -170,12 +170,14 @@ static bool is_taken_above(struct store_conn *c, int64_t last_key)
 /* Makes and publishes the next table of a model. *unseen: somebody took an item that an old table did not
  * know. */
 static enum err_code next_table(struct serving *s, struct store_conn *c, struct served_model *m,
-                                const struct item_changes *changes, bool *unseen, struct err *e)
+                                const struct item_changes *changes, struct item_columns *columns,
+                                bool *unseen, struct err *e)
 {
     struct item_snapshot *table;
     bool first = !m->items;
     int64_t last_key = first ? 0 : item_index_last_key(item_snapshot_items(m->items));
-    enum err_code code = item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
+    enum err_code code =
+        item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, columns, &table, e);
     if (code)
         return code;
     if (item_index_n_left_out(item_snapshot_items(table)) &&
@@ -196,10 +198,10 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
                                  bool *unseen, struct err *e)
 {
     const struct model_set *set = own_models(s);
-    enum err_code code = ERR_OK;
+    enum err_code code = set->n ? item_columns_follow(c, &s->columns, changes, e) : ERR_OK;
     *unseen = changes->all;
     for (size_t i = 0; i < set->n && !code; i++)
-        code = next_table(s, c, set->models[i], changes, unseen, e);
+        code = next_table(s, c, set->models[i], changes, s->columns, unseen, e);
     return code;
 }
 
@@ -303,7 +305,7 @@ static enum err_code load(struct serving *s, struct store_conn *c, const char *p
         return code;
     code = store_last_change(c, change, e);
     if (!code && !served_model_of_tasks(m)) {
-        code = next_table(s, c, m, &all, &unseen, e);
+        code = next_table(s, c, m, &all, NULL, &unseen, e);
         if (!code)
             code = check_items(s, m, e);
         if (!code && s->measures)
@@ -326,9 +328,11 @@ static enum err_code catch_up(struct serving *s, struct store_conn *c, struct se
         return ERR_OK;
     enum err_code code = gather(c, since, &f, e);
     if (!code && has_changes(&f))
-        code = next_table(s, c, m, &f.changes, &unseen, e);
+        code = next_table(s, c, m, &f.changes, NULL, &unseen, e);
     buf_fini(&f.changes.ids);
-    return code;
+    if (!code && !s->columns)
+        code = item_columns_follow(c, &s->columns, &(const struct item_changes){.all = true}, e);
+    return code ? code : item_snapshot_set_columns(m->items, s->columns, e); /* nobody sees it yet */
 }
 
 /* With `following`: changes of items that come from now on are followed for it as for the others. */
@@ -491,6 +495,7 @@ void serving_close(struct serving *s)
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
     weights_cache_free(s->pages);
+    item_columns_unref(s->columns);
     model_set_unref(atomic_load(&s->models));
     pthread_mutex_destroy(&s->loaded.lock);
     pthread_mutex_destroy(&s->set_lock);

@@ -66,6 +66,11 @@ static const struct {
      "},"
      "{\"id\":\"b\",\"profile\":5}]}",
      200},
+    {"POST", "/v1/recommendations",
+     "{\"user\":\"ann\",\"filter\":{\"any\":[{\"field\":\"id\",\"in\":[\"1\",\"2\"]},{\"not\":{\"field\":"
+     "\"title\",\"eq\":\"x\"}},"
+     "{\"field\":\"categories\",\"has\":\"c\"}]}}",
+     200},
     {"DELETE", "/v1/admin/items/1", NULL, 204},
     {"GET", "/v1/items/1", NULL, 200},
     {"GET", "/metrics", NULL, 200},
