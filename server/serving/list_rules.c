@@ -21,7 +21,8 @@ void list_rules_push(const struct list_rules *c, const struct model *m, const st
 
 size_t list_rules_reaching(const struct list_rules *c, const struct topk_entry *entries, size_t n)
 {
-    while (c->has_min_score && n > 0 && (double)entries[n - 1].score < c->min_score)
+    /* A score that an answer showed is the nearest of its kind to the text, and reaches itself. */
+    while (c->has_min_score && n > 0 && entries[n - 1].score < (real)c->min_score)
         n--;
     return n;
 }
