@@ -6,7 +6,7 @@
 static const char *const generator_names[] = {"shared", "full", "low_rank", "core", "chunked"};
 static const char *const bias_names[] = {"none", "shared", "full"};
 static const char *const activation_names[] = {"identity", "relu", "tanh", "sigmoid"};
-static const char *const scale_names[] = {"identity", "log", "asinh"};
+static const char *const scale_names[] = {"identity", "log", "asinh", "count"};
 static const char *const loss_names[] = {"squared", "absolute", "relative", "poisson"};
 static const char *const norm_names[] = {"none", "layer", "block"};
 

@@ -254,7 +254,7 @@ static bool target_range_fits(const struct task_spec *t)
 {
     if (t->scale == SCALE_LOG || t->loss == LOSS_RELATIVE)
         return t->target_least > 0;
-    return t->loss != LOSS_POISSON || t->target_least >= 0;
+    return !(t->loss == LOSS_POISSON || t->scale == SCALE_COUNT) || t->target_least >= 0;
 }
 
 /* Classes are found by bisection, so they rise; which also says that each stands once. */
@@ -276,8 +276,11 @@ static enum err_code check_target(const struct model_spec *spec, struct err *e)
         return err_set(e, ERR_INVALID, "task.forgets needs a time and a period above 0");
     if (!isfinite(t->shrink) || (t->shrink != 0 && t->scale == SCALE_IDENTITY))
         return err_set(e, ERR_INVALID, "task.target.shrink must be 0 where the target is learned as it is");
-    if (!(isfinite(t->clip) && t->clip >= 0) || (t->clip > 0 && t->n_classes))
-        return err_set(e, ERR_INVALID, "task.target.clip must be 0 or more, and is for numbers");
+    if (t->scale == SCALE_COUNT && !(t->loss == LOSS_SQUARED || t->loss == LOSS_POISSON))
+        return err_set(e, ERR_INVALID,
+                       "task.target.scale is count, for which the loss is squared or poisson");
+    if (!(isfinite(t->clip) && t->clip >= 0) || (t->clip > 0 && (t->n_classes || t->scale == SCALE_COUNT)))
+        return err_set(e, ERR_INVALID, "task.target.clip must be 0 or more, and is for numbers but counts");
     if (!(isfinite(t->unit) && t->unit >= 0) ||
         (t->unit == 0 && (t->scale == SCALE_ASINH || t->loss == LOSS_POISSON)))
         return err_set(e, ERR_INVALID, "task.target.unit must be above 0");

@@ -111,7 +111,7 @@ struct cold_items_spec {
 
 /* On which scale a target is learned, and by what its predictions are chosen; see
  * engine/format/task_target.h. */
-enum target_scale { SCALE_IDENTITY, SCALE_LOG, SCALE_ASINH };
+enum target_scale { SCALE_IDENTITY, SCALE_LOG, SCALE_ASINH, SCALE_COUNT };
 enum target_loss { LOSS_SQUARED, LOSS_ABSOLUTE, LOSS_RELATIVE, LOSS_POISSON };
 
 /* A model of tasks that reads rows of a table, and whose last layer is solved for each task from the rows

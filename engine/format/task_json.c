@@ -92,7 +92,7 @@ static void decode_scale(struct json_reader *r, struct task_spec *t)
         return;
     }
     r->n_read--; /* it is asked for twice */
-    READER_ENUM(r, "scale", target_scale_parse, &t->scale, "identity, log, asinh");
+    READER_ENUM(r, "scale", target_scale_parse, &t->scale, "identity, log, asinh, count");
     READER_ENUM(r, "loss", target_loss_parse, &t->loss, "squared, absolute, relative, poisson");
     t->unit = reader_number(r, "unit");
     t->clip = reader_number(r, "clip");

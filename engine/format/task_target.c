@@ -6,6 +6,8 @@
 
 double task_learned_target(const struct task_spec *t, double target)
 {
+    if (t->scale == SCALE_COUNT)
+        return target;
     double g = t->scale == SCALE_LOG     ? log(target)
                : t->scale == SCALE_ASINH ? asinh(target / t->unit)
                                          : target;
@@ -14,12 +16,21 @@ double task_learned_target(const struct task_spec *t, double target)
 
 double task_target(const struct task_spec *t, double learned)
 {
+    if (t->scale == SCALE_COUNT)
+        return exp(learned);
     double g = learned * t->target_deviation + t->target_mean;
     return t->scale == SCALE_LOG ? exp(g) : t->scale == SCALE_ASINH ? t->unit * sinh(g) : g;
 }
 
+double task_target_known(const struct task_spec *t, double learned)
+{
+    return t->scale == SCALE_COUNT ? learned : task_target(t, learned);
+}
+
 double task_target_log_slope(const struct task_spec *t, double learned)
 {
+    if (t->scale == SCALE_COUNT)
+        return 0; /* what counts have is a probability, not a density */
     double g = learned * t->target_deviation + t->target_mean;
     double slope = t->scale == SCALE_LOG     ? g
                    : t->scale == SCALE_ASINH ? log(t->unit) + fabs(g) + log1p(exp(-2 * fabs(g))) - M_LN2
@@ -36,7 +47,8 @@ double task_target_normal_shrink(const struct task_spec *t)
 
 double task_target_answer(const struct task_spec *t, double shrink, double learned, double spread)
 {
-    double target = task_target(t, learned), variance = spread * t->target_deviation * t->target_deviation;
+    double unit = t->scale == SCALE_COUNT ? 1 : t->target_deviation;
+    double target = task_target(t, learned), variance = spread * unit * unit;
     if (shrink != 0)
         target *= exp(-shrink * variance);
     return t->loss == LOSS_POISSON ? fmax(target, 0) : target;
@@ -64,11 +76,20 @@ double task_target_loss(enum target_loss loss, double unit, double answer, doubl
     return error * error;
 }
 
+bool task_target_is_count(double target)
+{
+    return target >= 0 && target <= TASK_MOST_COUNT && target == floor(target);
+}
+
 const char *task_target_fault(const struct task_spec *t, double target)
 {
     if (t->n_classes)
         return NULL;
     if ((t->scale == SCALE_LOG || t->loss == LOSS_RELATIVE) && !(target > 0))
         return "not above 0, as the model needs it";
-    return t->loss == LOSS_POISSON && !(target >= 0) ? "below 0, and the model is of counts" : NULL;
+    if ((t->scale == SCALE_COUNT || t->loss == LOSS_POISSON) && !(target >= 0))
+        return "below 0, and the model is of counts";
+    return t->scale == SCALE_COUNT && !task_target_is_count(target)
+               ? "not a whole number up to 1e9, and the model is of counts"
+               : NULL;
 }

@@ -7,6 +7,9 @@
  * exp(-shrink variance) stands, shrink being -1/2 of normal errors and what validation found of others.
  * The answer to squared error and to Poisson's deviance is the mean; to absolute error the median, shrink
  * 0; to relative error what lies below it by about one variance.
+ *
+ * Counts are learned as they are, by the logarithm of their rate: an answer's `learned` is that logarithm,
+ * and its mean is exp(learned + spread / 2), which is a shrink of -1/2 too (engine/network/task_count.h).
  * Layer: engine/format
  * Threads: any.
  * Memory: none. */
@@ -15,9 +18,18 @@
 
 #include "engine/format/model_spec.h"
 
-/* A target as it is learned, and back. */
+#include <stdbool.h>
+
+#define TASK_MOST_COUNT 1e9
+
+/* A target as it is learned; what of an answer is the target; and the target as it was, which is the same but
+ * of counts. */
 double task_learned_target(const struct task_spec *t, double target);
 double task_target(const struct task_spec *t, double learned);
+double task_target_known(const struct task_spec *t, double learned);
+
+/* Whether it is a whole number from 0 to TASK_MOST_COUNT. */
+bool task_target_is_count(double target);
 
 /* The logarithm of how fast the target rises with the learned one: what a density on one scale is divided by
  * to be one on the other. */

@@ -1,6 +1,7 @@
 #include "engine/network/task_evidence.h"
 
 #include "engine/kernels/small_solve.h"
+#include "engine/network/task_count.h"
 
 #include <math.h>
 
@@ -57,6 +58,21 @@ static double evidence_of_numbers(const struct model_spec *spec, const struct mo
            (a + half) * log1p(squares / (2 * a));
 }
 
+/* ---- counts ---- */
+
+static double evidence_of_counts(const struct model_spec *spec, const struct model_params *params,
+                                 const struct task_layer *layer, const real *f0, const real *phi,
+                                 const double *y, size_t n, double *room)
+{
+    double *value = room + spec->task.d_basis, *spread = value + n, sum = 0;
+    task_layer_predict(spec, params, layer, f0, phi, n, room, value, spread, NULL);
+    for (size_t i = 0; i < n; i++) {
+        struct task_count_said said = task_count_said(value[i], spread[i]);
+        sum -= task_count_surprise(&said, y[i]);
+    }
+    return sum;
+}
+
 /* ---- classes ---- */
 
 /* Logits of row i of value (n, K) to logarithms of probabilities; returns their entropy. */
@@ -87,6 +103,8 @@ double task_evidence(const struct model_spec *spec, const struct model_params *p
                      const struct task_layer *layer, const real *f0, const real *phi, const double *y,
                      size_t n, double *room)
 {
+    if (task_is_of_counts(spec))
+        return evidence_of_counts(spec, params, layer, f0, phi, y, n, room);
     if (!spec->task.n_classes)
         return evidence_of_numbers(spec, params, layer, f0, phi, y, n, room);
     double *value = logits(spec, params, layer, f0, phi, n, room), sum = 0;

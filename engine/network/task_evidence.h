@@ -3,7 +3,7 @@
  *
  * Of numbers the density of a multivariate Student's t with 2 a degrees of freedom, of the mean f0 + mu . phi
  * and the scale tau (s2 I + Phi M^-1 Phi^T) (task_head.h): rows are of one task, whose layer is not known
- * surely, so they are not independent. Of classes the product of their probabilities.
+ * surely, so they are not independent. Of classes and counts the product of their probabilities.
  * Source: Bishop 2006, 2.3.7.
  * Layer: engine/network
  * Threads: any.

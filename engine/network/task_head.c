@@ -3,6 +3,7 @@
 
 #include "engine/kernels/small_solve.h"
 #include "engine/network/layers.h"
+#include "engine/network/task_count.h"
 #include "engine/network/task_generated.h"
 
 #include <math.h>
@@ -77,9 +78,17 @@ void task_residual(const struct model_spec *spec, const double *f0, double y, do
         out[k] = ((double)k == y) - out[k] / sum;
 }
 
-void task_sums_add(const struct model_spec *spec, const real *f0, const real *phi, const double *y,
-                   const double *weights, size_t n, double sign, double *sums)
+bool task_is_of_counts(const struct model_spec *spec)
 {
+    return !spec->task.n_classes && spec->task.scale == SCALE_COUNT;
+}
+
+void task_sums_add(const struct model_spec *spec, const struct model_params *params, const real *f0,
+                   const real *phi, const double *y, const double *weights, size_t n, double sign,
+                   double *sums)
+{
+    bool counts = task_is_of_counts(spec);
+    double noise = counts ? task_noise(params) : 0, prior = counts ? task_count_prior(params) : 0;
     size_t d = spec->task.d_basis, n_out = spec->d_output;
     double *products = sums + TASK_SUM_PRODUCTS, *squares = products + n_out * d;
     double r[LIMIT_COLUMN_VALUES], f[LIMIT_COLUMN_VALUES];
@@ -88,8 +97,14 @@ void task_sums_add(const struct model_spec *spec, const real *f0, const real *ph
         double *to = squares;
         for (size_t k = 0; k < n_out; k++)
             f[k] = (double)f0[k];
-        task_residual(spec, f, y[i], r);
         sums[TASK_SUM_ROWS] += v;
+        if (counts) {
+            struct task_count c = task_count_known(f[0], y[i], noise, prior, NULL);
+            r[0] = c.residual;
+            v *= c.precision;
+        } else {
+            task_residual(spec, f, y[i], r);
+        }
         sums[TASK_SUM_SQUARES] += spec->task.n_classes ? 0 : v * r[0] * r[0];
         for (size_t k = 0; k < n_out; k++)
             for (size_t j = 0; j < d; j++)
@@ -121,9 +136,16 @@ double task_noise(const struct model_params *params)
     return exp((double)params->task_scales[0]) + TASK_LEAST_NOISE;
 }
 
-/* What the rows' sums are multiplied by: 1 / s2, or c. */
+double task_count_prior(const struct model_params *params)
+{
+    return exp((double)params->task_scales[1]) + TASK_COUNT_LEAST_PRIOR;
+}
+
+/* What the rows' sums are multiplied by: 1 / s2, or c; 1 of counts, which have precisions of their own. */
 static double precision(const struct model_spec *spec, const struct model_params *params)
 {
+    if (task_is_of_counts(spec))
+        return 1;
     return spec->task.n_classes ? exp((double)params->task_scales[0]) : 1 / task_noise(params);
 }
 
@@ -147,8 +169,9 @@ bool task_layer_solve(const struct model_spec *spec, const struct model_params *
             explained += out->weights[k * d + j] * out->weights[k * d + j];
         small_backward(d, out->factor, out->weights + k * d);
     }
-    out->shape = out->scale = 1;
-    if (!spec->task.n_classes) {
+    out->shape = task_is_of_counts(spec) ? TASK_COUNT_SHAPE : 1;
+    out->scale = 1;
+    if (!spec->task.n_classes && !task_is_of_counts(spec)) {
         double a0 = exp((double)params->task_scales[1]) + TASK_LEAST_SHAPE;
         out->shape = a0 + sums[TASK_SUM_ROWS] / 2;
         out->scale = (a0 + fmax(p * sums[TASK_SUM_SQUARES] - explained, 0) / 2) / out->shape;
@@ -161,7 +184,7 @@ void task_layer_predict(const struct model_spec *spec, const struct model_params
                         double *workspace, double *value, double *spread, double *own)
 {
     size_t d = spec->task.d_basis, n_out = spec->d_output;
-    double noise = 1 / precision(spec, params), kappa = exp((double)params->task_scales[1]);
+    double noise = spec->task.n_classes ? 0 : task_noise(params), kappa = exp((double)params->task_scales[1]);
     for (size_t i = 0; i < n; i++, f0 += n_out, phi += d) {
         double v = 0, t = 1;
         for (size_t j = 0; j < d; j++)

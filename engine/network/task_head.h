@@ -27,8 +27,12 @@
  * t (f0 + W^T phi) with t = 1 / sqrt(1 + kappa phi^T M^-1 phi) (MacKay 1992), so that an output of which the
  * task's rows say little is not surer than they are.
  *
- * task_scales: the logarithms of s2 - TASK_LEAST_NOISE and a0 - TASK_LEAST_SHAPE, or of c and kappa; and of
- * the rate of forgetting.
+ * Of counts f0 is the logarithm of a rate, and each row has a precision p of its own beside r (task_count.h):
+ * M = I + sum v p phi phi^T, mu = M^-1 sum v p r phi, tau = 1, and the spread of a row is s2 + phi^T M^-1
+ * phi. Its sums are those above, of weights v p.
+ *
+ * task_scales: the logarithms of s2 - TASK_LEAST_NOISE and a0 - TASK_LEAST_SHAPE, of counts the prior a in
+ * place of a0; or of c and kappa; and of the rate of forgetting.
  * Layer: engine/network
  * Threads: any; workspaces and outputs are the caller's.
  * Memory: none of its own. */
@@ -41,8 +45,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define TASK_LEAST_NOISE 1e-5
-#define TASK_LEAST_SHAPE 1.0 /* of a0: what is said of a task without rows has a variance */
+#define TASK_LEAST_NOISE       1e-5
+#define TASK_LEAST_SHAPE       1.0 /* of a0: what is said of a task without rows has a variance */
+#define TASK_COUNT_SHAPE       1e6 /* a, of counts: what is said of the rate's logarithm is normal */
+#define TASK_COUNT_LEAST_PRIOR 1e-3
 
 /* Places in the sums of a task, of task_spec_d_sums. */
 enum { TASK_SUM_ROWS, TASK_SUM_SQUARES, TASK_SUM_PRODUCTS };
@@ -73,8 +79,9 @@ void task_residual(const struct model_spec *spec, const double *f0, double y, do
 
 /* Adds rows to sums (task_spec_d_sums), or takes them away (sign -1). y (n): the target as it is learned
  * (task_learned_target), or the class. weights (n), NULL: 1 each. */
-void task_sums_add(const struct model_spec *spec, const real *f0, const real *phi, const double *y,
-                   const double *weights, size_t n, double sign, double *sums);
+void task_sums_add(const struct model_spec *spec, const struct model_params *params, const real *f0,
+                   const real *phi, const double *y, const double *weights, size_t n, double sign,
+                   double *sums);
 
 /* Doubles that the arrays of a struct task_layer take together; task_layer_at lays them out in `room`. */
 size_t task_layer_len(const struct model_spec *spec);
@@ -84,8 +91,12 @@ void task_layer_at(const struct model_spec *spec, double *room, struct task_laye
 bool task_layer_solve(const struct model_spec *spec, const struct model_params *params, const double *sums,
                       struct task_layer *out);
 
-/* The variance s2 of the noise, of numbers. */
+/* The variance s2 of the noise, of numbers; of counts the prior a. */
 double task_noise(const struct model_params *params);
+double task_count_prior(const struct model_params *params);
+
+/* Whether the target is learned as counts. */
+bool task_is_of_counts(const struct model_spec *spec);
 
 /* What a layer says of rows, of which f0 (n, O) may have what task_generated_add adds: value (n, O) as
  * it is learned, or logits; spread (n): the squared scale, of classes phi^T M^-1 phi; own (n), may be NULL:

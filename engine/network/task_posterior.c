@@ -176,7 +176,7 @@ void task_posterior(const struct model_spec *spec, const struct model_params *pa
         shift_quantiles(params->task_calibration, n_known, out->task_calibration = after);
     fix_network(spec, params, layer,
                 after + (spec->task.calibrated ? TASK_KNOWN_BUCKETS * TASK_QUANTILES : 0), out);
-    if (spec->task.n_classes)
+    if (spec->task.n_classes || task_is_of_counts(spec))
         return;
     double noise = exp((double)params->task_scales[0]) + TASK_LEAST_NOISE;
     out->task_scales[0] = (real)log_of(layer->scale * noise - TASK_LEAST_NOISE);

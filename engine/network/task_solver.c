@@ -60,7 +60,7 @@ void task_solver_rows(struct task_solver *s, const real *x, size_t n)
 
 void task_solver_know(struct task_solver *s, size_t n)
 {
-    task_sums_add(s->spec, s->f0, s->phi, s->y, s->weights, n, 1, s->sums);
+    task_sums_add(s->spec, s->params, s->f0, s->phi, s->y, s->weights, n, 1, s->sums);
 }
 
 bool task_solver_solve(struct task_solver *s)

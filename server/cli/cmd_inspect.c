@@ -71,7 +71,10 @@ static void print_item_item(const struct model_spec *s)
 
 static const char *scale_words(enum target_scale scale)
 {
-    return scale == SCALE_LOG ? " by its logarithm" : scale == SCALE_ASINH ? " by its asinh" : "";
+    return scale == SCALE_LOG     ? " by its logarithm"
+           : scale == SCALE_ASINH ? " by its asinh"
+           : scale == SCALE_COUNT ? " by a likelihood of counts"
+                                  : "";
 }
 
 static const char *loss_words(enum target_loss loss)

@@ -37,7 +37,8 @@ static enum err_code read_loss(const struct train_tasks *t, struct train_options
     if (t->loss && !target_loss_parse(t->loss, &o->loss))
         return err_set(e, ERR_INVALID, "--loss is squared, absolute, relative or poisson, not '%s'", t->loss);
     if (!o->choose_scale && !target_scale_parse(t->scale, &o->scale))
-        return err_set(e, ERR_INVALID, "--target-scale is auto, identity, log or asinh, not '%s'", t->scale);
+        return err_set(e, ERR_INVALID, "--target-scale is auto, identity, log, asinh or count, not '%s'",
+                       t->scale);
     return ERR_OK;
 }
 

@@ -34,7 +34,7 @@ static bool solve(const struct run *u, const struct task_row_values *row)
 
 static double target_of(const struct task_spec *t, double y)
 {
-    return t->n_classes ? y : task_target(t, y);
+    return t->n_classes ? y : task_target_known(t, y);
 }
 
 /* The mean loss of the rows. */

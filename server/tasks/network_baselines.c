@@ -1,5 +1,8 @@
 #include "server/tasks/network_baselines.h"
 
+#include "base/mem.h"
+#include "engine/format/task_target.h"
+#include "engine/network/task_head.h"
 #include "engine/train/one_for_all/fine_tune.h"
 #include "server/tasks/task_baselines.h"
 
@@ -12,6 +15,7 @@ enum { PIECE = 256 }; /* rows that are answered at once */
 struct trained {
     const struct network_baselines *b;
     struct pooled_rows rows;
+    double *y; /* (rows) of counts, in their deviations; else NULL */
     struct pooled_options options;
     struct pooled_network net;
     struct pooled_holdout holdout;
@@ -22,6 +26,7 @@ static void trained_fini(struct trained *t)
 {
     pooled_holdout_fini(&t->holdout);
     pooled_network_fini(&t->net);
+    mem_free(t->y);
 }
 
 static void tell(const struct network_baselines *b, const char *note)
@@ -41,10 +46,24 @@ static void tell_course(const struct trained *t)
     tell(t->b, note);
 }
 
+/* Errors are squared: of counts the networks learn the count itself, in its own deviations. */
+static enum err_code scale_counts(struct trained *t, struct model_spec *spec, const struct task_learned *l,
+                                  struct err *e)
+{
+    spec->task.scale = SCALE_IDENTITY;
+    t->rows.y = t->y = mem_alloc_array(l->n_rows, sizeof *t->y);
+    if (!t->y)
+        return err_set(e, ERR_NOMEM, "no memory for %zu counts", l->n_rows);
+    for (size_t i = 0; i < l->n_rows; i++)
+        t->y[i] = task_learned_target(&spec->task, l->y[i]);
+    return ERR_OK;
+}
+
 static enum err_code fit_validated(struct trained *t, const struct network_baselines *b,
                                    const struct model *m, bool ids, bool of_tasks, struct err *e)
 {
     const struct task_learned *l = b->learned;
+    struct model_spec spec = m->spec;
     *t = (struct trained){.b = b,
                           .rows = {l->n_tasks, l->row_start, l->x, l->y, l->task, l->time},
                           .options = {.seed = b->seed,
@@ -52,7 +71,9 @@ static enum err_code fit_validated(struct trained *t, const struct network_basel
                                       .progress = b->progress,
                                       .arg = b->arg,
                                       .stage = ids ? "network with ids" : "network for all"}};
-    enum err_code code = pooled_network_init(&t->net, &m->spec, ids ? l->n_tasks : 0, e);
+    enum err_code code = task_is_of_counts(&spec) ? scale_counts(t, &spec, l, e) : ERR_OK;
+    if (!code)
+        code = pooled_network_init(&t->net, &spec, ids ? l->n_tasks : 0, e);
     if (!code) /* ids say something of their own tasks alone */
         code = pooled_holdout_make(&t->holdout, &t->rows, of_tasks && !ids, b->seed, e);
     if (!code)
@@ -136,6 +157,7 @@ static enum err_code answer(struct pooled_network *net, struct fine_tuner *tuner
     enum err_code code = task_answers_reserve(out, a->m, d->row_start[d->table.n_tasks], e);
     out->quantiles = NULL;
     out->shrink = task_target_normal_shrink(&a->m->spec.task); /* the model's was found for its own errors */
+    out->as_is = task_is_of_counts(&a->m->spec);
     if (!code)
         code = pooled_pass_init(&pass, net, PIECE, e);
     for (size_t t = 0; t < d->table.n_tasks && !code; t++) {
@@ -148,8 +170,11 @@ static enum err_code answer(struct pooled_network *net, struct fine_tuner *tuner
             fine_tuner_end(tuner);
     }
     pooled_pass_fini(&pass);
+    double unit = out->as_is ? net->spec.task.target_deviation : 1;
+    for (size_t i = 0; i < out->n && !code && out->as_is; i++)
+        out->value[i] = task_target(&net->spec.task, out->value[i]);
     if (!code && !a->m->spec.task.n_classes)
-        task_baselines_set_spread(error, out);
+        task_baselines_set_spread(error * unit * unit, out);
     return code;
 }
 

@@ -1,6 +1,7 @@
 #include "server/tasks/task_answers.h"
 
 #include "base/mem.h"
+#include "engine/network/task_count.h"
 #include "engine/network/task_epistemic.h"
 #include "engine/network/task_quantiles.h"
 #include "engine/network/task_solver.h"
@@ -156,6 +157,12 @@ void task_answers_predict(struct task_solver *s, const struct task_layer *layer,
     s->layer = own;
 }
 
+/* Counts by what the model says of their rate, not by a fit to them. */
+static bool is_of_counts(const struct task_answers *a)
+{
+    return !a->as_is && task_is_of_counts(a->spec);
+}
+
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp)
 {
     const struct task_spec *t = &a->spec->task;
@@ -167,6 +174,12 @@ double task_answers_value(const struct task_answers *a, size_t i, bool clamp)
 double task_answers_shown(double x)
 {
     return fmax(fmin(x, 1e300), -1e300);
+}
+
+double task_answers_count(const struct task_answers *a, size_t i, double z)
+{
+    return task_count_quantile(a->value[i], a->spread[i] * a->spread[i], 1 + (a->beyond ? a->beyond[i] : 0),
+                               z);
 }
 
 double task_answers_scale(const struct task_answers *a, size_t i)
@@ -198,8 +211,13 @@ void task_answers_within(const struct task_answers *a, size_t i, struct task_bou
 {
     const struct task_spec *t = &a->spec->task;
     double value = task_answers_value(a, i, false), scale = task_answers_scale(a, i);
-    *low = fmin(back(a, a->value[i] + bounds.below * scale), value);
-    *high = fmax(back(a, a->value[i] + bounds.above * scale), value);
+    if (is_of_counts(a)) {
+        *low = fmin(task_answers_count(a, i, bounds.below), value);
+        *high = fmax(task_answers_count(a, i, bounds.above), value);
+    } else {
+        *low = fmin(back(a, a->value[i] + bounds.below * scale), value);
+        *high = fmax(back(a, a->value[i] + bounds.above * scale), value);
+    }
     if (clamp) {
         *low = task_target_clamp(t, *low);
         *high = task_target_clamp(t, *high);
@@ -225,8 +243,17 @@ static double half_width(const struct task_answers *a, size_t i, struct task_bou
 void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
                              double *deviation, double *epistemic)
 {
-    double beyond = a->beyond ? a->beyond[i] : 0;
+    double beyond = a->beyond ? a->beyond[i] : 0,
+           most = a->spec->task.target_most - a->spec->task.target_least;
     double own = sqrt(a->own[i] * a->own[i] + a->spread[i] * a->spread[i] * beyond);
+    if (is_of_counts(a)) {
+        double spread = a->spread[i] * a->spread[i];
+        *deviation = task_count_deviation(a->value[i], spread, 1 + beyond);
+        *epistemic = task_count_mean_deviation(a->value[i], spread, own * own);
+        *deviation = clamp ? fmin(*deviation, most) : *deviation;
+        *epistemic = clamp ? fmin(*epistemic, most) : *epistemic;
+        return;
+    }
     *deviation = half_width(a, i, bounds, clamp, task_answers_scale(a, i));
     *epistemic = half_width(a, i, bounds, clamp, own);
 }

@@ -58,6 +58,9 @@ double task_answers_value(const struct task_answers *a, size_t i, bool clamp);
 /* A number for who reads it: a prediction whose logarithm is learned may be past all of them. */
 double task_answers_shown(double x);
 
+/* Of a model of counts the one at a quantile z of the normal distribution, of row i. */
+double task_answers_count(const struct task_answers *a, size_t i, double z);
+
 /* The scale of Student's t about the learned value of row i; of numbers only. */
 double task_answers_scale(const struct task_answers *a, size_t i);
 
@@ -78,7 +81,8 @@ void task_answers_within(const struct task_answers *a, size_t i, struct task_bou
 /* Half the width of what has the target of row i with the probability of one deviation of a normal, and of
  * what would have it if all but the task's own layer were known: the epistemic part of it. Bounds are not
  * cut, since a row far beyond all others would seem sure; clamp: but it is at most the whole range, further
- * than which an answer that is cut cannot be off. Of numbers only. bounds: of TASK_ONE_DEVIATION. */
+ * than which an answer that is cut cannot be off. Of counts the standard deviation of one, and of its mean.
+ * Of numbers only. bounds: of TASK_ONE_DEVIATION. */
 #define TASK_ONE_DEVIATION 0.682689492137086
 void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
                              double *deviation, double *epistemic);

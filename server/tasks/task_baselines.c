@@ -100,7 +100,7 @@ static enum err_code prepare(struct fits *f, struct err *e)
     if (!f->y)
         return err_set(e, ERR_NOMEM, "no memory for %zu rows", l->n_rows);
     for (size_t i = 0; i < l->n_rows; i++)
-        f->y[i] = learns_target(f->spec) ? task_target(&f->spec->task, l->y[i]) : l->y[i];
+        f->y[i] = learns_target(f->spec) ? task_target_known(&f->spec->task, l->y[i]) : l->y[i];
     return ERR_OK;
 }
 

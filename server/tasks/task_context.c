@@ -80,7 +80,8 @@ void task_context_add(struct task_solver *s, size_t n_max, const real *x, const 
         task_solver_rows(s, x + from * s->spec->d_item, k);
         for (size_t i = 0; i < k; i++)
             s->weights[i] = weight(s, newest - time[from + i]);
-        task_sums_add(s->spec, s->f0, s->phi, y + from, s->weights, k, 1, context + TASK_CONTEXT_SUMS);
+        task_sums_add(s->spec, s->params, s->f0, s->phi, y + from, s->weights, k, 1,
+                      context + TASK_CONTEXT_SUMS);
     }
     context[TASK_CONTEXT_ROWS] += (double)n;
 }
@@ -89,7 +90,7 @@ void task_context_remove(struct task_solver *s, const real *x, double y, double 
 {
     double w = weight(s, context[TASK_CONTEXT_NEWEST] - time);
     task_solver_rows(s, x, 1);
-    task_sums_add(s->spec, s->f0, s->phi, &y, &w, 1, -1, context + TASK_CONTEXT_SUMS);
+    task_sums_add(s->spec, s->params, s->f0, s->phi, &y, &w, 1, -1, context + TASK_CONTEXT_SUMS);
     context[TASK_CONTEXT_ROWS] -= 1;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/kernels/small_solve.h"
+#include "engine/network/task_count.h"
 
 #include <math.h>
 
@@ -73,10 +74,20 @@ enum err_code task_draws_start(struct task_draws *d, const struct model_spec *sp
     return ERR_OK;
 }
 
+/* What counting adds to the noise of a rate's logarithm. */
+static double counting(const struct task_answers *a, size_t row)
+{
+    return 1 / task_count_said(a->value[row], a->spread[row] * a->spread[row]).mean;
+}
+
 /* A draw y of a row as the intervals of its answer have it. */
 static double calibrated(const struct task_draws *d, const struct task_answers *a, size_t row, double y)
 {
     double z = (y - a->value[row]) / a->spread[row];
+    if (task_is_of_counts(a->spec)) { /* y has the noise of counting: in place of it the count is taken */
+        z /= sqrt(1 + counting(a, row) / (a->spread[row] * a->spread[row]));
+        return task_answers_count(a, row, d->calibrated ? task_quantile_mapped(&d->errors, z) : z);
+    }
     return a->value[row] +
            task_answers_scale(a, row) * (d->calibrated ? task_quantile_mapped(&d->errors, z) : z);
 }
@@ -87,10 +98,12 @@ void task_draws_rows(struct task_draws *d, const struct task_solver *s, const st
     size_t m = s->spec->task.d_basis;
     for (size_t row = 0; row < n_rows; row++) {
         const real *phi = s->phi + row * m;
-        double *to = d->values + (from + row) * d->n;
+        double *to = d->values + (from + row) * d->n, noise = d->noise;
+        if (task_is_of_counts(s->spec))
+            noise = sqrt(noise * noise + counting(answers, from + row));
         for (size_t i = 0; i < d->n; i++) {
             const double *w = d->weights + i * m;
-            double y = (double)s->f[row] + d->scales[i] * d->noise * rng_normal(&d->rng);
+            double y = (double)s->f[row] + d->scales[i] * noise * rng_normal(&d->rng);
             for (size_t j = 0; j < m; j++)
                 y += w[j] * (double)phi[j];
             to[i] = calibrated(d, answers, from + row, y);

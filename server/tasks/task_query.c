@@ -136,7 +136,7 @@ static void write_samples(const struct task_room *r, const struct task_query *q,
     const struct task_draws *d = &r->draws;
     buf_adds(out, ",\"samples\":[");
     for (size_t k = 0; k < d->n; k++) {
-        double y = task_target(t, d->values[i * d->n + k]);
+        double y = task_target_known(t, d->values[i * d->n + k]);
         if (q->clamp)
             y = task_target_clamp(t, y);
         buf_addf(out, k ? ",%.6g" : "%.6g", task_answers_shown(y));

@@ -166,7 +166,7 @@ static bool read_target(const struct task_row_form *f, const json_t *value, doub
     const char *what = cell.kind == CELL_TEXT   ? "is no number"
                        : !isfinite(cell.number) ? "is not finite"
                        : fault                  ? ""
-                       : fabs(task_learned_target(t, cell.number)) > LEARNED_MOST
+                       : t->scale != SCALE_COUNT && fabs(task_learned_target(t, cell.number)) > LEARNED_MOST
                            ? "is far beyond anything that the model learned"
                            : NULL;
     if (what) {

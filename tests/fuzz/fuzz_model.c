@@ -83,7 +83,7 @@ static void answer_rows(const struct model_spec *spec, const struct model_params
     struct task_layer layer;
     x[0] = 1;
     task_features(spec, params, x, N, work, NULL, f0, phi);
-    task_sums_add(spec, f0, phi, y, NULL, N, 1, sums);
+    task_sums_add(spec, params, f0, phi, y, NULL, N, 1, sums);
     task_layer_at(spec, room, &layer);
     if (task_layer_solve(spec, params, sums, &layer) && task_generated_make(spec, params, work, &layer)) {
         task_generated_add(spec, params, &layer, phi, N, work, f0, f0);

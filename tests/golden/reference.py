@@ -140,6 +140,8 @@ class Tasks:
             inverse = np.linalg.inv(np.eye(m) + np.exp(scales[0]) * (phi * v[:, None]).T @ phi)
             return {"inverse": inverse, "weights": inverse @ (phi * v[:, None]).T @ r}
         y = np.array([float(y) for y in targets])
+        if target["scale"] == "count":
+            return self.solve_counts(f0[:, 0], phi, v, y)
         g = {"identity": lambda t: t, "log": np.log, "asinh": lambda t: np.arcsinh(t / target["unit"])}[target["scale"]]
         r = (g(y) - target["mean"]) / target["deviation"] - f0[:, 0]
         r = np.clip(r, -target["clip"], target["clip"]) if target["clip"] else r
@@ -149,6 +151,37 @@ class Tasks:
         a = a0 + v.sum() / 2
         return {"inverse": inverse, "weights": inverse @ b, "a": a, "s2": s2, "n": len(known),
                 "tau": (a0 + ((v * r * r).sum() / s2 - b @ inverse @ b) / 2) / a}
+
+    def solve_counts(self, f0, phi, v, y):
+        """One step of iteratively reweighted least squares, from where each row stands by itself."""
+        s2, prior = np.exp(self.t["task.scales"][0]) + 1e-5, np.exp(self.t["task.scales"][1]) + 1e-3
+        rate = np.exp(f0 + s2 / 2)
+        m = rate * (prior + y) / (prior + rate)
+        p, r = 1 / (1 / m + np.expm1(s2)), np.log(m / rate) + y / m - 1
+        inverse = np.linalg.inv(np.eye(phi.shape[1]) + (phi * (v * p)[:, None]).T @ phi)
+        return {"inverse": inverse, "weights": inverse @ phi.T @ (v * p * r), "s2": s2, "n": len(y)}
+
+    def predict_counts(self, layer, value, own, beyond, interval):
+        """Prediction, bounds, deviation and epistemic part: of a negative binomial, whose probabilities are added up."""
+        target, answers = self.task["target"], []
+        for v, w, b in zip(value, own, beyond):
+            s = layer["s2"] + w
+            mean, wide = math.exp(v + s / 2), min(s * (1 + b), 5)
+            k, bounds = 1 / math.expm1(wide), []
+            for side in (-1, 1):
+                probability = (1 + side * interval) / 2
+                if self.task["target"].get("calibrated"):
+                    probability = NORMAL.cdf(self.quantile(probability, None, layer["n"]))
+                y, p = 0, (1 + mean / k) ** -k
+                below = p
+                while below < probability:
+                    p *= (y + k) / (y + 1) * mean / (mean + k)
+                    y, below = y + 1, below + p
+                bounds.append(y)
+            part, most = mean * math.sqrt(math.expm1(min(w + s * b, 5))), target["most"] - target["least"]
+            answers.append([min(max(x, target["least"]), target["most"]) for x in (mean, min(bounds[0], mean), max(bounds[1], mean))] +
+                           [min(x, most) for x in (math.sqrt(mean + mean * mean / k), part)])
+        return np.array(answers)
 
     def quantile(self, probability, freedom, n_known):
         """Of (target - value) / scale: as validation found it, between its probabilities linear in the normal distribution."""
@@ -168,6 +201,8 @@ class Tasks:
         own, beyond, target = np.einsum("ni,ij,nj->n", phi, layer["inverse"], phi), self.inputs(rows)[1], self.task["target"]
         if "classes" in target:
             return self.probabilities(f0 + phi @ layer["weights"] + self.generated(layer, phi), np.exp(self.t["task.scales"][1]) * (own + beyond * (1 + own)))
+        if target["scale"] == "count":
+            return self.predict_counts(layer, f0[:, 0] + phi @ layer["weights"], own, beyond, interval)
         narrow = layer["tau"] * (layer["s2"] + own)
         scale, part = np.sqrt(narrow * (1 + beyond)), np.sqrt(layer["tau"] * own + narrow * beyond)
         middle, d = f0[:, 0] + phi @ layer["weights"], target["deviation"]

@@ -345,7 +345,7 @@ class Tasks(unittest.TestCase):
         self.not_trained(text, "the target 'units' has '0', which is not above 0", args=["--loss", "relative"])
         self.not_trained(text, "the target 'units' has '0', which is not above 0", args=["--target-scale", "log"])
         self.not_trained(text, "--loss is squared, absolute, relative or poisson, not 'huber'", args=["--loss", "huber"])
-        self.not_trained(text, "--target-scale is auto, identity, log or asinh, not 'sqrt'", args=["--target-scale", "sqrt"])
+        self.not_trained(text, "--target-scale is auto, identity, log, asinh or count, not 'sqrt'", args=["--target-scale", "sqrt"])
         self.not_trained(text.replace(",2\n", ",two\n").replace(",1\n", ",one\n").replace(",0\n", ",none\n").replace(",3\n", ",three\n").replace(",4\n", ",four\n"),
                          "a loss and a scale are for targets that are numbers", args=["--loss", "absolute"])
 
@@ -375,6 +375,60 @@ class Tasks(unittest.TestCase):
         self.assertEqual(result["difference"]["of"], "deviance")
         self.assertLess(result["all"]["model"]["deviance"], result["all"]["nothing_known"]["deviance"])
         self.assertLess(result["all"]["model"]["deviance"], 1.3)  # of Poisson's distribution about 1
+
+    @staticmethod
+    def poisson(rng, rate):
+        """Arrivals within one, each an exponential time after the one before."""
+        n, at = 0, rng.expovariate(rate)
+        while at < 1:
+            n, at = n + 1, at + rng.expovariate(rate)
+        return n
+
+    def counted(self, name, draw):
+        """Tables of 40 shops that are learned from, and of known and asked rows of 40 that come new."""
+        rng, rows = random.Random(8), []
+        for shop in range(80):
+            level, slope = rng.gauss(0, 0.8), rng.gauss(0.5, 0.5)
+            for day in range(16):
+                price = rng.gauss(0, 1)
+                rows.append(("s%d" % shop, day, "%.3f" % price, draw(rng, level + slope * price)))
+        header = ("shop", "day", "price", "units")
+        return [self.file(name + part, csv(some, header)) for part, some in (
+            ("-learned.csv", [r for r in rows if int(r[0][1:]) < 40]), ("-known.csv", [r for r in rows if int(r[0][1:]) >= 40 and r[1] < 8]),
+            ("-asked.csv", [r for r in rows if int(r[0][1:]) >= 40 and r[1] >= 8]))]
+
+    def measured(self, known, asked, model):
+        return json.loads(done("evaluate", "--model", model, "--rows", asked, "--known", known, "--task", "shop", "--json"))["all"]["model"]
+
+    def test_a_likelihood_of_counts_is_taken_for_counts_and_wins_in_deviance(self):
+        learned, known, asked = self.counted("counts", lambda rng, x: self.poisson(rng, math.exp(0.2 + x)))
+        said = self.train(learned, self.path("of-counts.hn"), "--loss", "poisson", epochs=0).stdout
+        self.assertIn("the target is learned by its likelihood of counts", said)
+        self.assertIn("predicts    units by a likelihood of counts", done("inspect", self.path("of-counts.hn")))
+        self.train(learned, self.path("of-asinh.hn"), "--loss", "poisson", "--target-scale", "asinh", epochs=0)
+        self.train(learned, self.path("as-it-is.hn"), "--target-scale", "identity", epochs=0)
+        counts, others = self.measured(known, asked, self.path("of-counts.hn")), [
+            self.measured(known, asked, self.path(m)) for m in ("of-asinh.hn", "as-it-is.hn")]
+        self.assertLess(counts["deviance"], 0.95 * others[0]["deviance"])
+        self.assertLess(counts["rmse"], min(o["rmse"] for o in others))
+        self.assertGreater(counts["coverage"], 0.85)
+        for p in self.predict(asked, "--known", known, model=self.path("of-counts.hn"))[1]:
+            bounds = [float(p["low"]), float(p["high"])]
+            self.assertTrue(any(b == int(b) for b in bounds), p)  # counts, unless the mean is beside them
+            self.assertLessEqual(bounds[0], float(p["units"]))
+
+    def test_a_likelihood_of_counts_is_not_taken_where_errors_are_as_large_for_all(self):
+        learned, _, _ = self.counted("plain", lambda rng, x: round(200 + 30 * x + rng.gauss(0, 10)))
+        self.assertNotIn("likelihood of counts", self.train(learned, self.path("plain-counts.hn"), epochs=0).stdout)
+
+    def test_what_is_no_count_is_refused_where_counts_are_learned(self):
+        text = "shop,price,units\n" + "".join("s%d,%d,%d\n" % (i % 30, i % 7, i % 5) for i in range(7, 200))
+        asked = ["--target-scale", "count"]
+        for wrong, told in (("2.5", "'2.5', which is not a whole number up to 1e9"), ("-2", "'-2', which is below 0"),
+                            ("1e12", "which is not a whole number up to 1e9")):
+            self.not_trained(text.replace("s%d,0,2" % (77 % 30), "s%d,0,%s" % (77 % 30, wrong)), "the target 'units' has " + told
+                             if told[0] == "'" else told, args=asked)
+        self.not_trained(text, "counts are learned for the loss squared or poisson", args=asked + ["--loss", "absolute"])
 
     def test_a_deadline_that_is_over_at_once_leaves_a_model(self):
         wide = [("s%d" % (i % 40),) + tuple((i * k * 7919) % 101 / 50 for k in range(1, 101)) for i in range(4000)]

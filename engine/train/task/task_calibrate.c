@@ -1,7 +1,9 @@
 /* Tasks are validated on with all their other rows known, and four times with a drawn number of them, so
  * that every row of the table is met; with times as they come. */
 #include "base/mem.h"
+#include "base/rng.h"
 #include "engine/network/student_t.h"
+#include "engine/network/task_count.h"
 #include "engine/network/task_quantiles.h"
 #include "engine/network/task_solver.h"
 #include "engine/train/task/task_tune.h"
@@ -22,7 +24,18 @@ struct errors {
     size_t n_in[TASK_KNOWN_BUCKETS];
     double freedom[TASK_KNOWN_BUCKETS]; /* sums of the degrees of freedom of Student's t */
     bool splits_are_one;                /* all splits of a draw know the same rows */
+    struct rng rng;                     /* where a count lies in its own probability */
 };
+
+/* The quantile of the normal distribution at which a count lies in what was said of it. */
+static double z_of_count(double value, double spread, double y, struct rng *r)
+{
+    const double least = 1e-9;
+    struct task_count_said said = task_count_said(value, spread);
+    double below = task_count_probability(&said, y - 1), up_to = task_count_probability(&said, y);
+    double at = below + rng_uniform(r) * (up_to - below);
+    return task_normal_quantile(fmax(fmin(at, 1 - least), least));
+}
 
 static enum err_code add_errors(void *arg, const struct task_solver *s, const struct task_draw *d, size_t j,
                                 struct err *e)
@@ -37,8 +50,11 @@ static enum err_code add_errors(void *arg, const struct task_solver *s, const st
     if (!MEM_RESERVE(r->list, r->capacity, r->n + d->n))
         return err_set(e, ERR_NOMEM, "no memory for %zu errors in validation", r->n + d->n);
     for (size_t i = 0; i < d->n; i++) {
-        double z = (d->y[i] - s->value[i]) / sqrt(s->spread[i]);
-        if (d->query[j * d->n + i] == 0 || !isfinite(z))
+        if (d->query[j * d->n + i] == 0)
+            continue;
+        double z = task_is_of_counts(s->spec) ? z_of_count(s->value[i], s->spread[i], d->y[i], &r->rng)
+                                              : (d->y[i] - s->value[i]) / sqrt(s->spread[i]);
+        if (!isfinite(z))
             continue;
         r->list[r->n++] = (struct error){z, bucket};
         r->n_in[bucket]++;
@@ -108,6 +124,7 @@ enum err_code task_tune_calibrate(struct task_fit *f, real *table, bool *found, 
 {
     struct errors r = {0};
     double *room = NULL;
+    rng_init(&r.rng, f->run->options.seed, 11);
     enum err_code code = gather(f, &r, e);
     *found = !code && r.n >= LEAST_ERRORS;
     if (*found && !(room = mem_alloc_array(r.n, sizeof *room)))

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "engine/train/gradient/adam.h"
 #include "engine/train/task/task_score.h"
+#include "engine/train/task/task_start.h"
 
 #include <math.h>
 #include <string.h>
@@ -80,6 +81,7 @@ enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct mo
                            .table = table,
                            .holdout = holdout,
                            .block = block,
+                           .of_counts = task_start_counts(run),
                            .least_before = INFINITY};
     f->scores = mem_alloc_array(TASK_WAYS * holdout->n_held, sizeof *f->scores);
     f->losses = mem_zalloc_array(TASK_WAYS * holdout->n_held, sizeof *f->losses);
@@ -192,7 +194,7 @@ static void update(struct task_fit *f, double factor)
                     b->values + b->offset[i], b->grads + b->offset[i], b->moment1 + b->offset[i],
                     b->moment2 + b->offset[i]);
     }
-    if (f->normal)
+    if (f->normal && !task_is_of_counts(f->spec)) /* of counts it is the prior */
         b->params.task_scales[1] = shape;
 }
 
@@ -282,7 +284,7 @@ static void score_shard(void *arg, size_t i, size_t thread)
     (void)thread;
     for (size_t k = i; k < f->holdout->n_held; k += TASK_SHARDS) {
         task_fit_draw_held(f, &s->drawing[0], k, v->known, 0);
-        v->scores[k] = (struct task_score){0};
+        v->scores[k] = (struct task_score){.of_counts = f->of_counts};
         if (s->drawing[0].n_queries)
             (void)task_fit_answer(&s->solver, &s->drawing[0].draw, add_score, &v->scores[k], &e);
         v->n_queries[i] += s->drawing[0].n_queries;

@@ -61,6 +61,7 @@ struct task_fit {
     size_t n_validated;         /* rows that were asked for in the last validation, of one way */
     size_t n_said;              /* rows that losses and surprises are of, all ways together */
     bool normal;                /* errors are taken for normal: the spread of Student's t is not learned */
+    bool of_counts;             /* models of densities are compared with models of counts */
     long step, n_steps;
     double weight_decay; /* of this schedule */
 };

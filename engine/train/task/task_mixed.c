@@ -55,6 +55,12 @@ static double shared_answer(const struct task_mixed *m, const real *x)
     return sum;
 }
 
+/* What straight lines are fitted to: of counts the logarithm, of 0 too. */
+static double learned(const struct task_spec *t, double y)
+{
+    return t->scale == SCALE_COUNT && !t->n_classes ? log(y + 0.5) : task_learned_target(t, y);
+}
+
 static double clipped(const struct search *s, const struct model_spec *spec, const real *x, double y)
 {
     const struct task_mixed *about = s->wanted->about;
@@ -73,7 +79,7 @@ static void add_row(struct search *s, struct sums *t, const struct model_spec *s
         blas_axpy(d, 1, x, t->xy + (size_t)table->y[row] * d);
         t->yy += 1;
     } else {
-        double y = clipped(s, spec, x, task_learned_target(&spec->task, table->y[row]));
+        double y = clipped(s, spec, x, learned(&spec->task, table->y[row]));
         blas_axpy(d, (real)y, x, t->xy);
         t->yy += y * y;
     }

@@ -12,6 +12,7 @@
 #include "engine/network/task_solver.h"
 #include "engine/train/task/task_step.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { TASK_SHRINKS = 26 /* at most so many are tried */ };
@@ -20,6 +21,7 @@ struct task_score {
     double loss[TASK_SHRINKS]; /* sums over rows */
     double surprise; /* sum of the negative log likelihood of the target in its own unit; of numbers */
     size_t n;        /* rows */
+    bool of_counts;  /* what is likely is a whole number: of densities the part next to it */
 };
 
 /* What is tried: n values from `first` on, a tenth of a variance apart. */

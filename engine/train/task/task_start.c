@@ -10,9 +10,12 @@
 #include <string.h>
 
 enum { HIDDEN = 64, N_HIDDEN = 2, BASIS = 32 };
+static const double first_count_noise = 0.1, count_basis = 0.1;
 static const double first_noise = 0.3, first_shape = 4, first_curvature = 0.5, first_kappa = 0.4,
                     bias_deviation = 0.5, first_rate = 0.01, normal_shape = 1e4;
-#define MOST_SURE 0.05
+#define MOST_SURE         0.05
+#define COUNT_LEAST_MEAN  0.01
+#define COUNT_LEAST_NOISE 0.02
 
 static int by_size(const void *a, const void *b)
 {
@@ -45,9 +48,23 @@ static void measure_target(const struct task_table *t, struct task_spec *about)
     for (size_t i = 0; i < n; i++)
         sum += task_learned_target(about, t->y[i]);
     about->target_mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += pow(task_learned_target(about, t->y[i]), 2);
+    for (size_t i = 0; i < n; i++) /* counts are learned as they are */
+        squares += pow(
+            task_learned_target(about, t->y[i]) - (about->scale == SCALE_COUNT ? about->target_mean : 0), 2);
     about->target_deviation = squares > 0 ? sqrt(squares / (double)n) : 1;
+}
+
+bool task_start_counts(const struct run *run)
+{
+    const struct train_options *o = &run->options;
+    const struct task_table *t = run->data->tasks;
+    bool of_means = o->loss == LOSS_SQUARED || o->loss == LOSS_POISSON;
+    if (t->about->n_classes || !of_means || (o->choose_scale ? o->n_epochs > 0 : o->scale != SCALE_COUNT))
+        return false;
+    for (size_t i = 0; i < t->row_start[t->n_tasks]; i++)
+        if (!task_target_is_count(t->y[i]))
+            return false;
+    return t->about->target_most > 1; /* of 0 and 1 there is no more to say than their mean */
 }
 
 void task_start_features(struct task_spec *t)
@@ -132,8 +149,10 @@ void task_start_from_mixed(const struct model_spec *spec, const struct task_mixe
             p->basis[i * d + j] = (real)(scale * mixed->directions[i * mixed->d + j]);
         p->basis_bias[i] = (real)(scale * mixed->directions[i * mixed->d + d]);
     }
-    p->task_scales[0] =
-        (real)log(t->n_classes ? curvature : fmax(mixed->noise - TASK_LEAST_NOISE, TASK_LEAST_NOISE));
+    double least = task_is_of_counts(spec) ? COUNT_LEAST_NOISE : TASK_LEAST_NOISE;
+    double noise =
+        task_is_of_counts(spec) ? mixed->noise / 2 : mixed->noise; /* the rest is that of counting */
+    p->task_scales[0] = (real)log(t->n_classes ? curvature : fmax(noise - TASK_LEAST_NOISE, least));
 }
 
 void task_start_values(const struct run *run, const struct model_spec *spec, struct param_block *block)
@@ -152,12 +171,17 @@ void task_start_values(const struct run *run, const struct model_spec *spec, str
     memset(block->moment2, 0, block->n_values * sizeof(real));
     memset(p->shared, 0, spec->d_output * d_features * sizeof(real));
     memset(p->shared_bias, 0, spec->d_output * sizeof(real));
-    fill(&r, p->basis, t->d_basis * d_features, sqrt(1 / (double)d_features));
-    fill(&r, p->basis_bias, t->d_basis, bias_deviation);
-    p->task_scales[0] = (real)log(t->n_classes ? first_curvature : first_noise);
+    bool counts = task_is_of_counts(spec);
+    double basis =
+        counts ? count_basis : 1; /* of the logarithm of a rate, not of what has the variance one */
+    fill(&r, p->basis, t->d_basis * d_features, basis * sqrt(1 / (double)d_features));
+    fill(&r, p->basis_bias, t->d_basis, basis * bias_deviation);
+    p->task_scales[0] = (real)log(t->n_classes ? first_curvature : counts ? first_count_noise : first_noise);
+    if (counts)
+        p->shared_bias[0] = (real)log(fmax(t->target_mean, COUNT_LEAST_MEAN));
     if (t->forgets)
         p->task_scales[TASK_SCALES] = (real)log(first_rate);
-    p->task_scales[1] = (real)log(t->n_classes ? first_kappa : first_shape - TASK_LEAST_SHAPE);
+    p->task_scales[1] = (real)(counts ? 0 : log(t->n_classes ? first_kappa : first_shape - TASK_LEAST_SHAPE));
 }
 
 static double median(double *values, size_t n)
@@ -190,6 +214,6 @@ enum err_code task_start_robust(const struct task_table *table, struct model_spe
 
 void task_start_normal(const struct model_spec *spec, struct param_block *block)
 {
-    if (!spec->task.n_classes)
+    if (!spec->task.n_classes && !task_is_of_counts(spec))
         block->params.task_scales[1] = (real)log(normal_shape);
 }

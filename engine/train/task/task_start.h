@@ -15,6 +15,10 @@
 enum err_code task_start_spec(const struct run *run, bool linear, enum target_scale scale,
                               struct model_spec *out, struct err *e) ERR_MUST_CHECK;
 
+/* Whether a likelihood of counts is tried, or asked for: all targets are whole numbers from 0 on, and what is
+ * asked for is their mean. */
+bool task_start_counts(const struct run *run);
+
 /* The layers of features of a model that is not linear. */
 void task_start_features(struct task_spec *t);
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/kernels/small_solve.h"
+#include "engine/network/task_count.h"
 #include "engine/network/task_head.h"
 #include "engine/train/gradient/features_backward.h"
 #include "engine/train/gradient/hypernet_backward.h"
@@ -19,7 +20,7 @@ struct task_step_private {
     real *f0, *df0;            /* (n_max, O) */
     real *phi, *dphi;          /* (n_max, M) */
     double *room;              /* all that follows */
-    double *p0;                /* (n_max, O) shared probabilities, of classes */
+    double *p0;                /* (n_max, O) shared probabilities, of classes; precisions, of counts */
     double *f, *p;             /* (n_max, O), (n_max, M): f0 and phi in double */
     double *df, *dp;           /* the same, gradients, of all splits */
     real *more, *dmore;  /* (n_max, O) what is generated for a split adds to the rows, and its gradient */
@@ -149,8 +150,10 @@ static void times(const double *a, const double *x, double *y, size_t n)
 struct split {
     const double *support, *query, *age; /* (n) */
     size_t n;
-    double precision; /* 1 / s2, or c */
+    double precision; /* 1 / s2, or c; of counts one, and each row has its own */
+    double noise;     /* s2, of counts */
     double a0, a, tau, rho, squares, kappa, rate;
+    bool counts;
 };
 
 /* Weights, M and its inverse, and the layer from the known rows. False: it cannot be solved. */
@@ -168,7 +171,7 @@ static bool solve(struct task_step *s, struct split *t)
         if (q->w[i] == 0)
             continue;
         const double *phi = q->p + i * m;
-        double scaled = t->precision * q->w[i];
+        double scaled = (t->counts ? q->p0[i] : t->precision) * q->w[i];
         known += q->w[i];
         t->squares += classes ? 0 : scaled * q->r[i] * q->r[i];
         for (size_t k = 0; k < o; k++)
@@ -185,7 +188,7 @@ static bool solve(struct task_step *s, struct split *t)
         times(q->c, q->b + k * m, q->mu + k * m, m);
     t->rho = t->squares - (classes ? 0 : dot(q->b, q->mu, m));
     t->a = t->a0 + known / 2;
-    t->tau = classes ? 1 : (t->a0 + t->rho / 2) / t->a;
+    t->tau = classes || t->counts ? 1 : (t->a0 + t->rho / 2) / t->a;
     return true;
 }
 
@@ -255,6 +258,33 @@ static double ask_number(struct task_step *s, const struct split *t, size_t i, d
     for (size_t j = 0; j < m; j++)
         axpy(dv * phi[j], phi, q->dc + j * m, m);
     return loss;
+}
+
+/* The negative binomial of one asked row of counts; g->noise gathers the gradient by s2. */
+static double ask_count(struct task_step *s, const struct split *t, size_t i, double y, double weight,
+                        struct split_grads *g)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis;
+    const double *phi = q->p + i * m;
+    times(q->c, phi, q->u, m);
+    double value = q->f[i] + (double)q->more[i] + dot(phi, q->mu, m), spread = t->noise + dot(phi, q->u, m);
+    struct task_count_said said = task_count_said(value, spread);
+    if (!g)
+        return task_count_surprise(&said, y);
+    double k = said.shape, all = k + said.mean;
+    double df = fabs(said.log_mean) < TASK_COUNT_MOST_LOG ? weight * k * (said.mean - y) / all : 0;
+    double dk = special_digamma(k) - special_digamma(y + k) + log1p(said.mean / k) + (y - said.mean) / all;
+    double dv = spread < TASK_COUNT_MOST_SPREAD ? df / 2 - weight * dk * k * (k + 1) : 0;
+    g->noise += dv;
+    q->df[i] += df;
+    q->dmore[i] += (real)df;
+    axpy(df, q->mu, q->dp + i * m, m);
+    axpy(2 * dv, q->u, q->dp + i * m, m);
+    axpy(df, phi, q->dmu, m);
+    for (size_t j = 0; j < m; j++)
+        axpy(dv * phi[j], phi, q->dc + j * m, m);
+    return task_count_surprise(&said, y);
 }
 
 /* The same of one asked row of classes; g->tau gathers the gradient by kappa. */
@@ -371,7 +401,34 @@ static double known_classes(struct task_step *s, const struct split *t, double *
     return sums;
 }
 
-static void known_rows(struct task_step *s, const struct split *t, const struct split_grads *g)
+/* The same of counts: through what each says, to f0, and *dnoise and *dprior. */
+static void known_counts(struct task_step *s, const struct split *t, const double *y, double *dnoise,
+                         double *dprior, double *drate)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis;
+    for (size_t i = 0; i < t->n; i++) {
+        const double *phi = q->p + i * m;
+        double w = q->w[i], r = q->r[i], p = q->p0[i];
+        struct task_count_slopes slopes;
+        if (w == 0)
+            continue;
+        double along = dot(phi, q->g, m);
+        times(q->dm, phi, q->u, m);
+        double dp = w * (dot(phi, q->u, m) + r * along), dr = w * p * along;
+        axpy(2 * p * w, q->u, q->dp + i * m, m);
+        axpy(p * w * r, q->g, q->dp + i * m, m);
+        (void)task_count_known(q->f[i], y[i], t->noise, t->kappa + TASK_COUNT_LEAST_PRIOR, &slopes);
+        q->df[i] += dp * slopes.by_f.precision + dr * slopes.by_f.residual;
+        *dnoise += dp * slopes.by_noise.precision + dr * slopes.by_noise.residual;
+        *dprior += dp * slopes.by_prior.precision + dr * slopes.by_prior.residual;
+        if (t->age)
+            *drate -= t->age[i] * p * dp;
+    }
+}
+
+static void known_rows(struct task_step *s, const struct split *t, const struct task_draw *draw,
+                       const struct split_grads *g)
 {
     struct task_step_private *q = s->private;
     size_t m = s->spec->task.d_basis, o = s->spec->d_output;
@@ -380,6 +437,12 @@ static void known_rows(struct task_step *s, const struct split *t, const struct 
         through_solution(s);
         q->dscales[0] += known_classes(s, t, &drate); /* by log c */
         q->dscales[1] += t->kappa * g->tau;
+    } else if (t->counts) {
+        double dnoise = g->noise, dprior = 0;
+        through_solution(s);
+        known_counts(s, t, draw->y, &dnoise, &dprior, &drate);
+        q->dscales[0] += dnoise * (t->noise - TASK_LEAST_NOISE);
+        q->dscales[1] += dprior * t->kappa;
     } else {
         double drho = g->tau / (2 * t->a), da = g->shape - g->tau * t->tau / t->a;
         axpy(-drho, q->b, q->dmu, m);
@@ -395,11 +458,19 @@ static void known_rows(struct task_step *s, const struct split *t, const struct 
 
 /* ---- all splits ---- */
 
-static void residuals(struct task_step *s, const struct task_draw *draw)
+static void residuals(struct task_step *s, const struct model_params *params, const struct task_draw *draw)
 {
     struct task_step_private *q = s->private;
     size_t o = s->spec->d_output;
+    bool counts = task_is_of_counts(s->spec);
     for (size_t i = 0; i < draw->n; i++) {
+        if (counts) {
+            struct task_count c =
+                task_count_known(q->f[i], draw->y[i], task_noise(params), task_count_prior(params), NULL);
+            q->r[i] = c.residual;
+            q->p0[i] = c.precision;
+            continue;
+        }
         task_residual(s->spec, q->f + i * o, draw->y[i], q->r + i * o);
         for (size_t k = 0; s->spec->task.n_classes && k < o; k++)
             q->p0[i * o + k] = ((double)k == draw->y[i]) - q->r[i * o + k];
@@ -413,6 +484,7 @@ static double ask(struct task_step *s, const struct split *t, const struct task_
     for (size_t i = 0; i < t->n; i++)
         if (t->query[i] != 0)
             loss += weight * (s->spec->task.n_classes ? ask_class(s, t, i, (size_t)draw->y[i], weight, g)
+                              : t->counts             ? ask_count(s, t, i, draw->y[i], weight, g)
                                                       : ask_number(s, t, i, draw->y[i], weight, g));
     return loss;
 }
@@ -426,7 +498,7 @@ double task_step_loss(struct task_step *s, const struct model_params *params, co
     const real *scales = params->task_scales;
     double loss = 0, first = exp((double)scales[0]);
     forward(s, params, draw->x, draw->n);
-    residuals(s, draw);
+    residuals(s, params, draw);
     memset(q->df, 0, draw->n * o * sizeof *q->df);
     memset(q->dp, 0, draw->n * m * sizeof *q->dp);
     memset(q->dscales, 0, sizeof q->dscales);
@@ -436,6 +508,8 @@ double task_step_loss(struct task_step *s, const struct model_params *params, co
                           .age = draw->age && spec->forgets ? draw->age + j * draw->n : NULL,
                           .n = draw->n,
                           .precision = spec->n_classes ? first : 1 / (first + TASK_LEAST_NOISE),
+                          .noise = first + TASK_LEAST_NOISE,
+                          .counts = task_is_of_counts(s->spec),
                           .a0 = exp((double)scales[1]) + TASK_LEAST_SHAPE,
                           .kappa = exp((double)scales[1]),
                           .rate = spec->forgets ? exp((double)scales[TASK_SCALES]) : 0};
@@ -449,7 +523,7 @@ double task_step_loss(struct task_step *s, const struct model_params *params, co
         loss += ask(s, &t, draw, weight, grads ? &g : NULL);
         if (grads) {
             generate_backward(s, params, grads);
-            known_rows(s, &t, &g);
+            known_rows(s, &t, draw, &g);
         }
     }
     if (grads) {

@@ -14,6 +14,10 @@
  * with p = 1 / s2, b = p sum w r phi, rho = p sum w r^2 - b . mu, tau = (a0 + rho / 2) / a and rho' = tau' /
  * (2 a). Where weights are generated (engine/network/task_generated.h) their part is in f, and more comes
  * back through it to mu' and phi'.
+ *
+ * Of counts each known row has a precision of its own beside r, and the loss is that of a negative binomial
+ * (engine/network/task_count.h): p' = w (phi^T M' phi + r phi . b'), r' = w p phi . b', which go on to f0, s2
+ * and the prior.
  * Layer: engine/train/task
  * Threads: a struct task_step is confined to its thread.
  * Memory: the activations of n_max rows, and a few matrices of the basis. */

@@ -98,7 +98,25 @@ START_TEST(targets_that_a_model_cannot_take_are_told)
 }
 END_TEST
 
+START_TEST(counts_are_learned_as_they_are_and_answered_by_their_mean)
+{
+    static const double no_counts[] = {-1, 0.5, 1e10, NAN, INFINITY};
+    struct task_spec t = target_of(SCALE_COUNT, LOSS_SQUARED);
+    ck_assert_double_eq(task_learned_target(&t, 7), 7);
+    ck_assert_double_eq(task_target_known(&t, 7), 7);
+    ck_assert_double_eq(task_target_log_slope(&t, 7), 0);
+    ck_assert_double_eq_tol(task_target(&t, log(7)), 7, 1e-12);
+    ck_assert_double_eq_tol(task_target_answer(&t, -0.5, 1, 0.6), exp(1.3), 1e-12);
+    ck_assert(!task_target_fault(&t, 0) && !task_target_fault(&t, 12));
+    for (size_t i = 0; i < sizeof no_counts / sizeof *no_counts; i++) {
+        ck_assert_ptr_nonnull(task_target_fault(&t, no_counts[i]));
+        ck_assert(!task_target_is_count(no_counts[i]));
+    }
+}
+END_TEST
+
 SUITE("engine/format: task_target", NULL, NULL, {a_target_comes_back_as_it_was, N_SCALES},
       {the_answer_to_squared_error_is_the_mean, N_SCALES},
       {without_a_shrink_the_answer_is_the_median, N_SCALES}, {a_count_is_not_expected_below_zero},
-      {losses_are_what_they_are_called}, {targets_that_a_model_cannot_take_are_told})
+      {losses_are_what_they_are_called}, {counts_are_learned_as_they_are_and_answered_by_their_mean},
+      {targets_that_a_model_cannot_take_are_told})

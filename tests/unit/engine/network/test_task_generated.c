@@ -154,7 +154,7 @@ START_TEST(it_does_not_depend_on_the_order_of_rows)
     for (size_t i = 9; i < 11; i++) {
         double one = 1, y = m->spec.task.n_classes ? (double)(i % 2) : sin((double)i);
         task_solver_rows(&s, x + i * m->spec.d_item, 1);
-        task_sums_add(&m->spec, s.f0, s.phi, &y, &one, 1, -1, s.sums);
+        task_sums_add(&m->spec, &m->params, s.f0, s.phi, &y, &one, 1, -1, s.sums);
     }
     ck_assert(task_solver_solve(&s));
     task_solver_rows(&s, x, N);

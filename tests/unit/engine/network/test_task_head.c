@@ -68,8 +68,8 @@ static void tear_down(void)
 static void add(const size_t *rows, size_t n, double sign, double *sums)
 {
     for (size_t i = 0; i < n; i++)
-        task_sums_add(&spec, f0 + rows[i] * spec.d_output, phi + rows[i] * M, y + rows[i], NULL, 1, sign,
-                      sums);
+        task_sums_add(&spec, &block.params, f0 + rows[i] * spec.d_output, phi + rows[i] * M, y + rows[i],
+                      NULL, 1, sign, sums);
 }
 
 struct answer {
@@ -165,7 +165,7 @@ START_TEST(a_row_of_weight_two_is_the_row_twice)
     set_up(numbers_and_classes[_i]);
     for (size_t i = 0; i < N; i++)
         weights[i] = i % 3 == 0 ? 2 : 0;
-    task_sums_add(&spec, f0, phi, y, weights, N, 1, once);
+    task_sums_add(&spec, &block.params, f0, phi, y, weights, N, 1, once);
     for (size_t i = 0; i < N; i += 3)
         add((size_t[]){i, i}, 2, 1, twice);
     for (size_t i = 0; i < task_spec_d_sums(&spec); i++)
@@ -209,7 +209,7 @@ START_TEST(many_rows_are_believed_as_least_squares_believes_them)
             y[i] += w[j] * (double)phi[i * M + j];
     }
     for (size_t i = 0; i < 1000; i++)
-        task_sums_add(&spec, f0, phi, y, NULL, N, 1, sums);
+        task_sums_add(&spec, &block.params, f0, phi, y, NULL, N, 1, sums);
     answer(sums, &a);
     for (size_t i = 0; i < N; i++) {
         ck_assert_double_eq_tol(a.value[i], y[i], 2e-3);
@@ -289,11 +289,11 @@ START_TEST(an_outlier_counts_as_if_no_further_than_the_clip)
     double sums[SUMS] = {0}, cut[SUMS] = {0}, far[] = {1e9, -1e9, 0.25};
     set_up(0);
     spec.task.clip = 0.5;
-    task_sums_add(&spec, f0, phi, far, NULL, 3, 1, sums);
+    task_sums_add(&spec, &block.params, f0, phi, far, NULL, 3, 1, sums);
     spec.task.clip = 0;
     for (size_t i = 0; i < 3; i++)
         far[i] = (double)f0[i] + fmax(fmin(far[i] - (double)f0[i], 0.5), -0.5);
-    task_sums_add(&spec, f0, phi, far, NULL, 3, 1, cut);
+    task_sums_add(&spec, &block.params, f0, phi, far, NULL, 3, 1, cut);
     for (size_t i = 0; i < task_spec_d_sums(&spec); i++)
         ck_assert_double_eq_tol(sums[i], cut[i], 1e-6);
     tear_down();

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "engine/network/task_count.h"
 #include "engine/network/task_generated.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/task/special.h"
@@ -23,6 +24,7 @@ static struct setting {
     size_t n_features, n_classes;
     bool forgets;
     double clip;
+    bool counts;
     enum { NOTHING, CORE, LOW_RANK, FULL, ALIKE } generated;
 } const settings[] = {
     {"numbers", 2, 0, false},
@@ -31,12 +33,16 @@ static struct setting {
     {"numbers, outliers cut", 1, 0, true, 0.7},
     {"two classes", 1, 2, false},
     {"three classes, forgotten", 2, 3, true},
-    {"numbers, a generated core", 2, 0, false, 0, CORE},
-    {"numbers, forgotten, generated in low rank", 1, 0, true, 0.7, LOW_RANK},
-    {"numbers, linear, generated in full", 0, 0, false, 0, FULL},
-    {"numbers, a network for all", 0, 0, false, 0, ALIKE},
-    {"three classes, a generated core", 1, 3, true, 0, CORE},
-    {"two classes, generated in full", 0, 2, false, 0, FULL},
+    {"counts", 2, 0, false, .counts = true},
+    {"counts that are forgotten", 1, 0, true, .counts = true},
+    {"counts, linear, generated in full", 0, 0, false, .counts = true, .generated = FULL},
+    {"counts, a generated core", 1, 0, true, .counts = true, .generated = CORE},
+    {"numbers, a generated core", 2, 0, false, .generated = CORE},
+    {"numbers, forgotten, generated in low rank", 1, 0, true, 0.7, .generated = LOW_RANK},
+    {"numbers, linear, generated in full", 0, 0, false, .generated = FULL},
+    {"numbers, a network for all", 0, 0, false, .generated = ALIKE},
+    {"three classes, a generated core", 1, 3, true, .generated = CORE},
+    {"two classes, generated in full", 0, 2, false, .generated = FULL},
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
@@ -94,6 +100,7 @@ static void set_up(const struct setting *s)
                                         .period = 1,
                                         .n_classes = s->n_classes,
                                         .clip = s->clip,
+                                        .scale = s->counts ? SCALE_COUNT : SCALE_IDENTITY,
                                         .target_deviation = 1}};
     spec.d_context = task_spec_d_sums(&spec);
     generate(s);
@@ -104,7 +111,9 @@ static void set_up(const struct setting *s)
     for (size_t i = 0; i < N * D; i++)
         x[i] = rng_normal(&rng);
     for (size_t i = 0; i < N; i++)
-        y[i] = s->n_classes ? (double)rng_below(&rng, s->n_classes) : rng_normal(&rng);
+        y[i] = s->n_classes ? (double)rng_below(&rng, s->n_classes)
+               : s->counts  ? (double)rng_below(&rng, 9)
+                            : rng_normal(&rng);
     for (size_t i = 0; i < SPLITS * N; i++) {
         uint64_t part = rng_below(&rng, 3);
         support[i] = i >= N && part == 0; /* of the first split nothing is known */
@@ -157,7 +166,7 @@ static double served_loss(size_t split)
     double rate = spec.task.forgets ? exp(block.params.task_scales[TASK_SCALES]) : 0;
     for (size_t i = 0; i < N; i++)
         weights[i] = support[split * N + i] * exp(-rate * age[split * N + i]);
-    task_sums_add(&spec, f0, phi, y, weights, N, 1, sums);
+    task_sums_add(&spec, &block.params, f0, phi, y, weights, N, 1, sums);
     ck_assert_uint_le(task_layer_len(&spec), sizeof room / sizeof *room);
     task_layer_at(&spec, room, &layer);
     ck_assert(task_layer_solve(&spec, &block.params, sums, &layer));
@@ -168,6 +177,11 @@ static double served_loss(size_t split)
         double a = layer.shape, k = pow(y[i] - value[i], 2) / (2 * a * spread[i]), all = 0;
         if (query[split * N + i] == 0)
             continue;
+        if (task_is_of_counts(&spec)) {
+            struct task_count_said said = task_count_said(value[i], spread[i]);
+            sum += task_count_surprise(&said, y[i]);
+            continue;
+        }
         for (size_t c = 0; c < spec.task.n_classes; c++)
             all += exp(value[i * spec.d_output + c]);
         sum += spec.task.n_classes

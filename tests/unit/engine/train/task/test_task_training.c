@@ -146,7 +146,7 @@ static double error_of(const struct model *m, size_t t, size_t known)
     task_features(spec, &m->params, x + from, ROWS, workspace, NULL, f0, phi);
     for (size_t i = 0; i < ROWS; i++)
         learned[i] = spec->task.n_classes ? y[from + i] : task_learned_target(&spec->task, y[from + i]);
-    task_sums_add(spec, f0, phi, learned, NULL, known, 1, sums);
+    task_sums_add(spec, &m->params, f0, phi, learned, NULL, known, 1, sums);
     task_layer_at(spec, room, &layer);
     ck_assert(task_layer_solve(spec, &m->params, sums, &layer));
     ck_assert(task_generated_make(spec, &m->params, workspace, &layer));
