@@ -16,8 +16,8 @@
 #include <string.h>
 
 enum { MOST = OPTION_LIST_MAX, BATCH = 128, SYSTEMS = 1 + RIVALS };
-static const double lambda = 1000, rate = 1e-3;
-static const char *const names[SYSTEMS] = {"model", "own", "sequence", "ewc"};
+static const double lambda = 1000, rate = 1e-3, rate_generated = 3e-4;
+static const char *const names[SYSTEMS] = {"model", "own", "sequence", "ewc", "beta_0"};
 
 struct task {
     char name[LIMIT_ID_BYTES + 1];
@@ -215,8 +215,7 @@ static enum err_code measure_rivals(struct evaluation *x, struct err *e)
 {
     struct rival_task tasks[MOST];
     const struct model_spec *spec = &x->models[x->v->models.n - 1]->spec;
-    const struct continual_options o = {
-        .batch = BATCH, .n_steps = (long)x->v->steps, .rate = rate, .seed = (uint64_t)x->v->seed};
+    struct continual_options o = {.batch = BATCH, .n_steps = (long)x->v->steps, .seed = (uint64_t)x->v->seed};
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < x->n; i++) {
         const struct task *t = &x->tasks[i];
@@ -226,6 +225,7 @@ static enum err_code measure_rivals(struct evaluation *x, struct err *e)
     for (int rival = 0; rival < RIVALS && !code; rival++) {
         struct matrix *m = &x->systems[x->n_systems++];
         m->n_after = x->n;
+        o.rate = rival == RIVAL_UNHELD ? rate_generated : rate;
         code = rivals_measure(spec, (enum rival)rival, tasks, x->n, &o, lambda, m->at, e);
         for (size_t a = 0; a < x->n; a++)
             for (size_t k = a + 1; k < x->n; k++)
@@ -394,7 +394,8 @@ static void print_unknown(const struct unknown_result *u)
 static void print_text(const struct evaluation *x)
 {
     static const char *const shown[SYSTEMS] = {"the model", "a network of each task's own",
-                                               "one network in sequence", "elastic weight consolidation"};
+                                               "one network in sequence", "elastic weight consolidation",
+                                               "the hypernetwork, beta 0"};
     print_matrix(x);
     for (size_t s = 0; s < x->n_systems; s++) {
         (void)printf("%-34s", shown[s]);

@@ -268,16 +268,17 @@ class Evaluated(Folder):
 
     def test_networks_that_learn_in_the_same_order_stand_beside_it(self):
         told = json.loads(self.evaluate(*self.learned(), "--steps", 60, "--json").out)["systems"]
-        self.assertEqual(list(told), ["model", "own", "sequence", "ewc"])
+        self.assertEqual(list(told), ["model", "own", "sequence", "ewc", "beta_0"])
         self.assertEqual((told["own"]["forgetting"], told["own"]["intransigence"]), (0, 0))
         straight = [told["model"]["matrix"][k][k] for k in range(3)]
         own = [told["own"]["matrix"][k][k] for k in range(3)]
         self.assertAlmostEqual(told["model"]["intransigence"], sum(o - s for o, s in zip(own, straight)) / 3, 5)
-        for name in ("sequence", "ewc"):
+        for name in ("sequence", "ewc", "beta_0"):
             self.assertIsNotNone(told[name]["forgetting"])
         text = self.evaluate(*self.learned(), "--steps", 60).out
         self.assertRegex(text, r"tasks learned +lines +dots +rings\n1 +[0-9.]+ *\n")
-        self.assertRegex(text, r"the model +[0-9.]+ +-?[0-9.]+ +-?[0-9.]+\n")
+        for name in ("the model", "the hypernetwork, beta 0"):
+            self.assertRegex(text, name + r" +[0-9.]+ +-?[0-9.]+ +-?[0-9.]+\n")
 
     def test_rows_that_an_earlier_model_reads_otherwise_are_refused(self):
         inputs, classes = rows("lines")

@@ -110,13 +110,64 @@ static enum err_code measure(struct learner *l, const struct rival_task *task, s
     return continual_accuracy(&l->spec, &l->block.params, l->theta, task->n_classes, &task->asked, out, e);
 }
 
+/* ---- the hypernetwork without its penalty ---- */
+
+/* The same model with t + 1 of its tasks. */
+static struct model_spec spec_of(const struct model_spec *spec, size_t t)
+{
+    struct model_spec s = *spec;
+    s.encoder.n_tasks = s.trained.n_tasks = t + 1;
+    s.trained.width = 0;
+    return s;
+}
+
+static enum err_code measure_generated(const struct model_spec *spec, const struct model_params *params,
+                                       const struct rival_task *task, size_t k, double *out, struct err *e)
+{
+    struct theta_layout layout;
+    theta_layout_of(spec, &layout);
+    real *theta = mem_alloc_aligned(layout.len + 1, sizeof *theta),
+         *work = mem_alloc_aligned(trained_task_workspace_len(spec), sizeof *work);
+    enum err_code code = theta && work ? trained_task_generate(spec, params, k, work, theta, e)
+                                       : err_set(e, ERR_NOMEM, "no memory for a task's network");
+    if (!code)
+        code = continual_accuracy(spec, params, theta, task->n_classes, &task->asked, out, e);
+    mem_free(theta);
+    mem_free(work);
+    return code;
+}
+
+static enum err_code measure_unheld(const struct model_spec *spec, const struct rival_task *tasks, size_t n,
+                                    const struct continual_options *options, double *accuracy, struct err *e)
+{
+    struct param_block before = {0}, now = {0};
+    struct continual_options o = *options;
+    enum err_code code = ERR_OK;
+    o.beta = 0;
+    for (size_t t = 0; t < n && !code; t++) {
+        struct model_spec s = spec_of(spec, t);
+        code = continual_init(&now, &s, t ? &before.params : NULL, o.seed, e);
+        if (!code)
+            code = continual_learn(&s, &now, &tasks[t].learned, &o, NULL, e);
+        for (size_t k = 0; k <= t && !code; k++)
+            code = measure_generated(&s, &now.params, &tasks[k], k, &accuracy[t * n + k], e);
+        param_block_fini(&before);
+        before = now;
+        now = (struct param_block){0};
+    }
+    param_block_fini(&before);
+    return code;
+}
+
 enum err_code rivals_measure(const struct model_spec *spec, enum rival rival, const struct rival_task *tasks,
                              size_t n, const struct continual_options *options, double lambda,
                              double *accuracy, struct err *e)
 {
     struct learner l = {.body = 0};
-    enum err_code code = start(&l, spec, n, lambda, options->seed, e);
     memset(accuracy, 0, n * n * sizeof *accuracy);
+    if (rival == RIVAL_UNHELD)
+        return measure_unheld(spec, tasks, n, options, accuracy, e);
+    enum err_code code = start(&l, spec, n, lambda, options->seed, e);
     for (size_t t = 0; t < n && !code; t++) {
         code = learn(&l, rival, &tasks[t], t, options, e);
         for (size_t k = rival == RIVAL_OWN ? t : 0; k <= t && !code; k++)

@@ -355,6 +355,20 @@ START_TEST(test_a_network_with_weights_that_are_not_generated_is_not_fitted)
 }
 END_TEST
 
+START_TEST(test_the_hypernetwork_without_its_penalty_is_measured_task_by_time)
+{
+    struct model_spec s = spec_of(2);
+    struct err e = {0};
+    const struct rival_task tasks[] = {{rows[0], rows[0], O}, {rows[1], rows[1], O}};
+    double accuracy[4];
+    ck_assert_int_eq(rivals_measure(&s, RIVAL_UNHELD, tasks, 2, &usual, 0, accuracy, &e), ERR_OK);
+    ck_assert_double_gt(accuracy[0], 0.9);
+    ck_assert_double_eq(accuracy[1], 0);
+    ck_assert_double_gt(accuracy[3], 0.9);
+    ck_assert_double_lt(accuracy[2], accuracy[0] - 0.1);
+}
+END_TEST
+
 SUITE("engine continual", set_up, NULL, {test_old_tasks_answer_as_before_without_their_rows},
       {test_without_the_penalty_they_are_forgotten},
       {test_what_is_frozen_keeps_its_bits_and_the_rest_hardly_moves},
@@ -362,4 +376,5 @@ SUITE("engine continual", set_up, NULL, {test_old_tasks_answer_as_before_without
       {test_a_run_depends_on_data_options_and_seed_alone}, {test_learning_goes_on_from_a_written_model},
       {test_an_interrupt_ends_it_soon}, {test_what_cannot_be_learned_is_refused},
       {test_without_memory_it_says_so}, {test_elastic_weights_hold_more_than_a_plain_sequence},
+      {test_the_hypernetwork_without_its_penalty_is_measured_task_by_time},
       {test_a_network_with_weights_that_are_not_generated_is_not_fitted})
