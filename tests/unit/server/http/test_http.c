@@ -5,7 +5,6 @@
 #include "server/http/http.h"
 
 #include "base/mem.h"
-#include "server/http/wire.h"
 #include "tests/support/api_world.h"
 #include "tests/support/suite.h"
 
@@ -244,44 +243,6 @@ START_TEST(the_memory_of_a_large_request_is_freed_when_it_ends)
 }
 END_TEST
 
-/* ---- requests that the library forgets ---- */
-
-static bool wire_is_blind; /* lets through what it would refuse */
-
-size_t __real_wire_read(struct wire *w, char *bytes, size_t n, size_t room);
-size_t __wrap_wire_read(struct wire *w, char *bytes, size_t n, size_t room);
-size_t __wrap_wire_read(struct wire *w, char *bytes, size_t n, size_t room)
-{
-    return wire_is_blind ? n : __real_wire_read(w, bytes, n, room);
-}
-
-/* libmicrohttpd (0.9.75) asks for the state of a request, finds no room for its parameters, and never says
- * that it ended. The wire keeps such requests from it; what one leaves all the same goes with its connection,
- * or each would be in flight for ever, and hold the stop for as long as it may last. */
-START_TEST(a_request_that_the_library_forgets_ends_with_its_connection_or_the_next_one)
-{
-    enum { N_CLIENTS = 20, N_PARAMETERS = 600 };
-    static char request[4 * N_PARAMETERS + 64] = "GET /healthz?a=b";
-    struct http_handler handler = api_handler(&world.api);
-    for (int i = 1; i < N_PARAMETERS; i++)
-        (void)strcat(request, "&a=b");
-    (void)strcat(request, " HTTP/1.1\r\nHost: x\r\n\r\n");
-    wire_is_blind = true;
-    for (int i = 0; i < N_CLIENTS; i++) {
-        int client = api_world_connect(server);
-        for (int again = 0; again < 2; again++) {
-            ck_assert_int_eq(send(client, request, strlen(request), 0), (ssize_t)strlen(request));
-            while (!atomic_load(&handler.counters->in_flight))
-                (void)usleep(1000);
-        }
-        (void)close(client);
-    }
-    wire_is_blind = false;
-    while (atomic_load(&handler.counters->in_flight))
-        (void)usleep(1000);
-}
-END_TEST
-
 /* ---- clients that leave ---- */
 
 static atomic_bool at_work;
@@ -333,7 +294,6 @@ SUITE_OF("http",
                     {answers_from_the_cache_take_nothing_from_the_heap},
                     {a_request_without_memory_ends_its_connection_and_no_other},
                     {the_memory_of_a_large_request_is_freed_when_it_ends},
-                    {a_request_that_the_library_forgets_ends_with_its_connection_or_the_next_one},
                     {who_leaves_ends_the_work_for_him}),
          SUITE_CASE("stop", setup, teardown, {a_socket_is_taken_out_twice}, {other_failures_stay_failures},
                     {libraries_find_it_too}, {events_are_fewer_than_there_is_room_for}))
