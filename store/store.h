@@ -176,8 +176,8 @@ enum err_code store_read_user(struct store_conn *c, struct text id, const struct
  * user as the user is now (store_put_encoded), with the items that the user has. *found is false where
  * that is not to be had: no such user, no context, one that is stale or that a caller gave, or no list of
  * the items, which a backend may do without for long histories and for keys past 32 bits, and which there is
- * not of somebody with interactions that push down, or that move the context and do not count as seen. store_read_user
- * reads it all then. Cost: one statement and no row an interaction. */
+ * not of somebody with interactions that push down, or that move the context and do not count as seen.
+ * store_read_user reads it all then. Cost: one statement and no row an interaction. */
 enum err_code store_read_context(struct store_conn *c, struct text id, const struct store_context_key *key,
                                  struct store_user_context *out, bool *found, struct err *e) ERR_MUST_CHECK;
 

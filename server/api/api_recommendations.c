@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "server/api/filter_body.h"
+#include "server/api/kind_names.h"
 #include "server/api/recommend_body.h"
 #include "server/serving/page_weights.h"
 
@@ -215,9 +216,25 @@ static void answer_users(struct api_thread *t, struct request *r, struct recomme
 /* ---- one ---- */
 
 /* False: answered with a refusal. */
+/* The numbers of the kinds that the body names. False: answered with a refusal. */
+static bool find_kinds(struct api_thread *t, struct request *r, struct recommend_body *b)
+{
+    struct kind_names kinds;
+    struct json_place root = json_place_root(), list = json_place_key(&root, "interactions");
+    bool ok = true;
+    kind_names_init(&kinds, t->session.conn);
+    for (size_t i = 0; i < b->passing.n_interactions; i++) {
+        struct json_place at = json_place_index(&list, i);
+        ok = kind_names_find(&kinds, r, &at, &b->interactions[i]) && ok;
+    }
+    return ok;
+}
+
 static bool make_passing(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
 {
     struct err e = {0};
+    if (!find_kinds(t, r, &plan->body))
+        return false;
     if (passing_user_weights(&t->session, plan->of.handle, &plan->body.passing, &plan->of.weights, &e) ==
         ERR_OK)
         return true;

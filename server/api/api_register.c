@@ -27,11 +27,12 @@ struct user_batch {
     struct registration *list; /* (n) */
     struct model_handle *handle;
     struct warnings warnings;
+    struct kind_names kinds;
     bool skip;
 };
 
 static bool read_interactions(struct request *r, struct batch *b, const json_t *list,
-                              const struct json_place *at, struct registration *g)
+                              const struct json_place *at, struct kind_names *kinds, struct registration *g)
 {
     size_t n = json_array_size(list);
     int64_t now = clock_unix_s();
@@ -42,7 +43,7 @@ static bool read_interactions(struct request *r, struct batch *b, const json_t *
     bool ok = true;
     for (size_t i = 0; i < n; i++) {
         struct json_place element = json_place_index(&place, i);
-        ok = interaction_body_read(r, json_array_get(list, i), &element, false, now, &out[i]) && ok;
+        ok = interaction_body_read(r, json_array_get(list, i), &element, false, now, kinds, &out[i]) && ok;
     }
     g->interactions = out;
     g->n_interactions = n;
@@ -101,7 +102,7 @@ static const json_t *member(const struct registration *g, const json_t *value, c
 
 /* What a registration has: profile, interactions, embedding, each by itself. */
 static bool read_parts(struct request *r, struct batch *b, const json_t *value, const struct json_place *at,
-                       struct registration *g)
+                       struct kind_names *kinds, struct registration *g)
 {
     const json_t *list;
     bool none, ok = true;
@@ -111,7 +112,7 @@ static bool read_parts(struct request *r, struct batch *b, const json_t *value, 
     g->replaces_interactions = member(g, value, "interactions", &none) || none;
     if (g->replaces_interactions && !none)
         ok = json_body_array(r, value, "interactions", at, LIMIT_USER_INTERACTIONS, true, &list) &&
-             read_interactions(r, b, list, at, g) && ok;
+             read_interactions(r, b, list, at, kinds, g) && ok;
     if (member(g, value, "embedding", &g->no_embedding))
         ok = json_body_array(r, value, "embedding", at, LIMIT_DIM, true, &list) &&
              read_embedding(r, b, list, at, g) && ok;
@@ -120,7 +121,8 @@ static bool read_parts(struct request *r, struct batch *b, const json_t *value, 
 
 /* One registration; its id is given (PUT, PATCH) or a member (POST). */
 static bool read_registration(struct request *r, struct batch *b, const json_t *value,
-                              const struct json_place *at, bool with_id, struct registration *g)
+                              const struct json_place *at, bool with_id, struct kind_names *kinds,
+                              struct registration *g)
 {
     static const char *const keys[] = {"profile", "interactions", "embedding", "id", NULL};
     static const char *const keys_without_id[] = {"profile", "interactions", "embedding", NULL};
@@ -128,7 +130,7 @@ static bool read_registration(struct request *r, struct batch *b, const json_t *
     if (!json_is_object(value))
         return false;
     ok = (!with_id || json_body_id(r, value, "id", "user", at, &g->id)) && ok;
-    ok = read_parts(r, b, value, at, g) && ok;
+    ok = read_parts(r, b, value, at, kinds, g) && ok;
     const struct model_spec *spec = &g->handle->model->spec;
     if (ok && !g->patch && !g->embedding && !spec->encoder.present) {
         problem_answer(r, PROBLEM_ENCODER_MISSING, at->text,
@@ -228,6 +230,7 @@ struct one_user {
     struct api_thread *t;
     struct request *r;
     struct registration g;
+    struct kind_names kinds;
 };
 
 static enum err_code rehearse_user(void *arg, struct err *e)
@@ -263,7 +266,8 @@ static void write_user(struct api_thread *t, struct request *r, bool patch)
     if (!root)
         return;
     batch_init(r, &b, false);
-    g->refused = !read_registration(r, &b, root, &at, false, g);
+    kind_names_init(&u.kinds, t->session.conn);
+    g->refused = !read_registration(r, &b, root, &at, false, &u.kinds, g);
     if (!r->status && update_register(&t->session, g, 1, &rules, &e))
         refuse_update(t, r, &b, false, &e);
     else if (!r->status)
@@ -302,7 +306,7 @@ static void read_user(void *arg, size_t i, const json_t *value, const struct jso
     struct user_batch *u = arg;
     struct registration *g = &u->list[i];
     g->handle = u->handle;
-    g->refused = !value || !read_registration(u->r, &u->b, value, at, true, g);
+    g->refused = !value || !read_registration(u->r, &u->b, value, at, true, &u->kinds, g);
 }
 
 /* All but the warnings. */
@@ -355,6 +359,7 @@ void api_admin_users_post(struct api_thread *t, struct request *r)
     if (!api_model(t, r, &u.handle) || !read_rules(t, r, &refusing, &rules))
         return;
     u.skip = rules.skip;
+    kind_names_init(&u.kinds, t->session.conn);
     rules.answerable = (struct session_answerable){rehearse_users, &u};
     batch_init(r, &u.b, u.skip);
     struct batch_parts parts = {.name = "users",
@@ -381,6 +386,7 @@ struct event_batch {
     struct request *r;
     const struct update_rules *rules;
     struct batch b;
+    struct kind_names kinds;
     struct update_interaction *events; /* (b.n) */
     struct update_touched *touched;    /* (n_touched) of b.n */
     size_t n_touched;
@@ -401,7 +407,7 @@ static void read_event(void *arg, size_t i, const json_t *value, const struct js
 {
     struct event_batch *events = arg;
     struct update_interaction *x = &events->events[i];
-    x->refused = !interaction_body_read(events->r, value, at, true, events->now, x);
+    x->refused = !interaction_body_read(events->r, value, at, true, events->now, &events->kinds, x);
 }
 
 /* All but the warnings. */
@@ -411,7 +417,10 @@ static struct buf *begin_events(struct event_batch *events)
     size_t accepted = 0;
     for (size_t i = 0; i < events->b.n; i++)
         accepted += !events->events[i].refused;
-    buf_addf(out, "{\"accepted\":%zu,\"older\":%zu,\"users\":[", accepted, events->made.n_older);
+    buf_addf(out, "{\"accepted\":%zu,\"older\":%zu", accepted, events->made.n_older);
+    if (events->made.n_repeated)
+        buf_addf(out, ",\"repeated\":%zu", events->made.n_repeated);
+    buf_adds(out, ",\"users\":[");
     for (size_t i = 0; i < events->n_touched; i++) {
         buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
         buf_add_json_string(out, events->touched[i].user.data, events->touched[i].user.len);
@@ -451,6 +460,7 @@ void api_events_post(struct api_thread *t, struct request *r)
     if (!read_rules(t, r, &refusing, &rules))
         return;
     rules.answerable = (struct session_answerable){rehearse_events, &events};
+    kind_names_init(&events.kinds, t->session.conn);
     batch_init(r, &events.b, rules.skip);
     struct batch_parts parts = {.name = "events",
                                 .mark = "item",

@@ -1,6 +1,7 @@
 /* GET /v1/users/{user}: what is known of a user. */
 #include "server/api/api.h"
 
+#include "server/api/kind_names.h"
 #include "server/fields/profile_known.h"
 #include "server/http/problem.h"
 
@@ -11,32 +12,39 @@
 enum { MAX_SHOWN = 100 };
 
 static void add_interaction(struct buf *out, const struct item_snapshot *items, size_t index,
-                            const struct store_interaction *x)
+                            const struct store_interaction *x, const char *kind)
 {
     size_t len;
     const char *id = item_index_id(item_snapshot_items(items), index, &len);
     buf_adds(out, "{\"item\":");
     buf_add_json_string(out, id, len);
+    buf_addf(out, ",\"kind\":\"%s\",\"count\":%d", kind, x->count ? (int)x->count : 1);
     buf_addf(out, ",\"weight\":%.9g", x->weight);
     if (!isnan(x->rating))
         buf_addf(out, ",\"rating\":%.9g", x->rating);
-    buf_addf(out, ",\"timestamp\":%lld}", (long long)x->timestamp);
+    buf_addf(out, ",\"timestamp\":%lld,\"first\":%lld,\"last\":%lld}", (long long)x->timestamp,
+             (long long)(x->first ? x->first : x->timestamp), (long long)x->timestamp);
 }
 
-static void add_interactions(struct model_handle *handle, const struct store_user *u, struct buf *out)
+static enum err_code add_interactions(struct model_handle *handle, const struct store_user *u,
+                                      struct kind_names *kinds, struct buf *out, struct err *e)
 {
     const struct item_snapshot *items = model_handle_items(handle);
     size_t shown = 0;
+    enum err_code code = ERR_OK;
+    const char *kind = NULL;
     buf_addf(out, ",\"n_interactions\":%zu,\"interactions\":[", u->n_interactions);
-    for (size_t i = u->n_interactions; i-- > 0 && shown < MAX_SHOWN;) {
+    for (size_t i = u->n_interactions; i-- > 0 && shown < MAX_SHOWN && !code;) {
         long index = item_index_index(item_snapshot_items(items), u->interactions[i].item_key);
-        if (index < 0)
+        code = kind_names_of(kinds, u->interactions[i].kind, &kind, e);
+        if (code || index < 0)
             continue; /* an item that this model does not have */
         if (shown++)
             buf_addc(out, ',');
-        add_interaction(out, items, (size_t)index, &u->interactions[i]);
+        add_interaction(out, items, (size_t)index, &u->interactions[i], kind);
     }
     buf_addc(out, ']');
+    return code;
 }
 
 static const char *source_of(const struct model_spec *spec, const struct store_user *u)
@@ -74,6 +82,12 @@ void api_user_get(struct api_thread *t, struct request *r)
         buf_add(out, u->profile.data, u->profile.len);
     else
         buf_adds(out, "null");
-    add_interactions(handle, u, out);
+    struct kind_names kinds;
+    kind_names_init(&kinds, t->session.conn);
+    if (add_interactions(handle, u, &kinds, out, &e)) {
+        buf_fini(&r->answer);
+        api_fail(t, r, &e);
+        return;
+    }
     buf_addc(out, '}');
 }

@@ -332,7 +332,7 @@ static bool read_passing(struct request *r, const json_t *root, struct recommend
     b->interactions = room(r, n, sizeof *b->interactions);
     for (size_t i = 0; i < n && b->interactions; i++) {
         struct json_place place = json_place_index(&list, i);
-        ok = interaction_body_read(r, json_array_get(interactions, i), &place, false, now,
+        ok = interaction_body_read(r, json_array_get(interactions, i), &place, false, now, NULL,
                                    &b->interactions[i]) &&
              ok;
     }

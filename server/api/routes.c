@@ -22,6 +22,7 @@ static const char *const put_tasks_params[] = {"model", "on_error", "unknown_cat
 static const char *const model_params[] = {"model", NULL};
 static const char *const write_params[] = {"model", "on_error", "create", NULL};
 static const char *const event_params[] = {"on_error", "create", NULL};
+static const char *const remove_params[] = {"kind", NULL};
 static const char *const write_one_params[] = {"model", "create", NULL};
 static const char *const items_params[] = {"model", "on_error", NULL};
 
@@ -33,6 +34,12 @@ static const struct route rows[] = {
     {"POST", "/v1/recommendations", ACCESS_API, BODY_JSON, model_params, ROUTE_MAY_BLOCK,
      api_recommendations_plan, api_recommendations_post, NULL},
     {"POST", "/v1/events", ACCESS_API, BODY_JSON, event_params, ROUTE_WRITES, NULL, api_events_post, NULL},
+    {"DELETE", "/v1/users/{user}/interactions/{item}", ACCESS_API, BODY_NONE, remove_params, ROUTE_WRITES,
+     NULL, api_interaction_delete, NULL},
+    {"GET", "/v1/admin/event-kinds", ACCESS_ADMIN, BODY_NONE, no_params, ROUTE_READS, NULL, api_kinds_get,
+     NULL},
+    {"PUT", "/v1/admin/event-kinds", ACCESS_ADMIN, BODY_JSON, no_params, ROUTE_WRITES, NULL, api_kinds_put,
+     NULL},
     {"GET", "/v1/users/{user}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_user_get, NULL},
     {"PUT", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, ROUTE_WRITES, NULL,
      api_admin_user_put, NULL},

@@ -120,6 +120,30 @@ enum err_code kinds_merge(struct kinds_merged *m, const struct store_interaction
     return ERR_OK;
 }
 
+/* ---- of interactions that are not the store's ---- */
+
+struct telling {
+    struct store_interaction *x; /* (n) */
+    size_t n;
+};
+
+static bool tell(void *arg, const struct store_kind *kind)
+{
+    const struct telling *t = arg;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->x[i].kind == kind->number && kind->number != STORE_KIND_NONE) {
+            t->x[i].effect = kind->negative ? -kind->weight : kind->weight;
+            t->x[i].unseen = kind->unseen;
+        }
+    return true;
+}
+
+enum err_code kinds_tell(struct store_conn *c, struct store_interaction *x, size_t n, struct err *e)
+{
+    struct telling t = {x, n};
+    return any_kind(x, n) ? store_each_kind(c, tell, &t, e) : ERR_OK;
+}
+
 /* ---- of all users ---- */
 
 /* The interactions of the user at hand. */

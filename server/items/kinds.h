@@ -34,6 +34,10 @@ void kinds_merged_fini(struct kinds_merged *m);
 enum err_code kinds_merge(struct kinds_merged *m, const struct store_interaction *x, size_t n,
                           struct err *e) ERR_MUST_CHECK;
 
+/* Fills in what the kinds of interactions say now, of some that are not of the store. */
+enum err_code kinds_tell(struct store_conn *c, struct store_interaction *x, size_t n,
+                         struct err *e) ERR_MUST_CHECK;
+
 /* store_each_interaction of the items that users took, each once. */
 enum err_code kinds_each_taken(struct store_conn *c, store_interaction_fn *fn, void *arg,
                                struct err *e) ERR_MUST_CHECK;

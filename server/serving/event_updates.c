@@ -104,8 +104,10 @@ static enum err_code record_event(struct update_run *run, struct text user,
     enum err_code code = x->timed ? ERR_OK : time_of_now(run->t, user, x->timestamp, &time, e);
     if (!code)
         code = update_run_put(run, user, x, time, &key, &put, e);
-    if (!code && put == STORE_PUT_OLDER)
-        run->made.n_older++;
+    if (!code)
+        run->made.n_older += put == STORE_PUT_OLDER;
+    if (!code)
+        run->made.n_repeated += put == STORE_PUT_REPEATED;
     return code;
 }
 

@@ -1,5 +1,6 @@
 #include "server/serving/passing_user.h"
 
+#include "server/items/kinds.h"
 #include "server/serving/user_record.h"
 
 enum err_code passing_user_weights(struct session *s, struct model_handle *handle,
@@ -10,7 +11,8 @@ enum err_code passing_user_weights(struct session *s, struct model_handle *handl
     record->key = 0;
     for (size_t i = 0; i < u->n_interactions && !code; i++) {
         const struct update_interaction *x = &u->interactions[i];
-        struct store_interaction row = {.weight = x->weight, .rating = x->rating, .timestamp = x->timestamp};
+        struct store_interaction row = {
+            .weight = x->weight, .rating = x->rating, .timestamp = x->timestamp, .kind = x->kind};
         struct err why = {0};
         code = store_item_key_of(s->conn, x->item, &row.item_key, &why);
         if (!code)
@@ -21,5 +23,7 @@ enum err_code passing_user_weights(struct session *s, struct model_handle *handl
     }
     if (!code)
         code = user_record_end(record, e);
+    if (!code)
+        code = kinds_tell(s->conn, record->interactions, record->n_interactions, e);
     return code ? code : recommender_of_record(s->recommender, handle, out, e);
 }

@@ -63,6 +63,8 @@ enum err_code update_run_put(struct update_run *run, struct text user, const str
     struct store_conn *writer = run->t->writer;
     struct err none = {0};
     bool created;
+    const struct store_event event = {
+        .kind = x->kind, .weight = x->weight, .rating = x->rating, .timestamp = timestamp, .id = x->event_id};
     enum err_code code = store_item_key_of(writer, x->item, key, &none);
     if (code == ERR_NOTFOUND) {
         code = store_put_item(writer, &(const struct store_item){.id = x->item}, &created, e);
@@ -73,7 +75,7 @@ enum err_code update_run_put(struct update_run *run, struct text user, const str
         return err_set(e, code, "%s", none.text);
     }
     if (!code)
-        code = store_put_interaction(writer, user, x->item, x->weight, x->rating, timestamp, put, e);
+        code = store_put_event(writer, user, x->item, &event, put, e);
     return code ? code : user_contexts_touch_item(run->t, x->item, *key, e);
 }
 

@@ -49,6 +49,15 @@ static enum err_code clear(struct session *t, const struct registration *g, stru
     return g->created || !what ? ERR_OK : store_clear_user(t->writer, g->id, (enum store_clear)what, e);
 }
 
+/* Whether the record is to be read back: what a kind says is the store's, and so is which ids it knows. */
+static bool says_more(const struct registration *g)
+{
+    for (size_t i = 0; i < g->n_interactions; i++)
+        if (g->interactions[i].kind != STORE_KIND_NONE || g->interactions[i].event_id.data)
+            return true;
+    return false;
+}
+
 /* Puts the interactions; of a user who has no others they become its record. */
 static enum err_code put_interactions(struct update_run *run, const struct registration *g,
                                       struct store_user *record, struct err *e)
@@ -75,7 +84,7 @@ static enum err_code put_contexts(struct update_run *run, struct registration *g
     enum err_code code = ERR_OK;
     if (g->patch)
         return user_contexts_put(t, g->id, g->handle, &g->source, e);
-    if (!g->created && !g->replaces_interactions)
+    if ((!g->created && !g->replaces_interactions) || says_more(g))
         code = store_read_user(t->writer, g->id, NULL, record, e);
     if (!code)
         code = user_contexts_check_size(g->id, record->n_interactions, e);
@@ -221,7 +230,57 @@ enum err_code update_register(struct session *t, struct registration *list, size
     return ERR_OK;
 }
 
+/* ---- kinds ---- */
+
+enum err_code update_kinds(struct session *t, const struct store_kind *list, size_t n, size_t *failed,
+                           struct err *e)
+{
+    bool any = false, changed = false;
+    enum err_code code = session_begin_write(t, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < n && !code; i++) {
+        *failed = i;
+        code = store_put_kind(t->writer, &list[i], &changed, e);
+        any = any || changed;
+    }
+    code = session_end_write(t, code, e);
+    if (!code && any) /* as who follows the log of changes does it */
+        weights_cache_clear(t->serving->cache);
+    return code;
+}
+
 /* ---- deletion ---- */
+
+static enum err_code remove_within(struct session *t, struct text user, struct text item, int32_t kind,
+                                   int64_t *n, int64_t *revision, struct err *e)
+{
+    int64_t key;
+    struct err none = {0};
+    enum err_code code = store_remove_interactions(t->writer, user, item, kind, n, e);
+    if (code || *n == 0)
+        return code;
+    code = store_touch_user(t->writer, user, revision, e);
+    if (!code)
+        code = user_contexts_put(t, user, 0, NULL, e);
+    if (!code && store_item_key_of(t->writer, item, &key, &none) == ERR_OK)
+        code = user_contexts_touch_item(t, item, key, e);
+    return code;
+}
+
+enum err_code update_remove(struct session *t, struct text user, struct text item, int32_t kind, int64_t *n,
+                            int64_t *revision, struct err *e)
+{
+    *n = 0;
+    enum err_code code = session_begin_write(t, e);
+    if (code)
+        return code;
+    code = remove_within(t, user, item, kind, n, revision, e);
+    code = session_end_write(t, code, e);
+    if (!code && *n)
+        serving_drop_user(t->serving, user, *revision);
+    return code;
+}
 
 enum err_code update_delete(struct session *t, struct text user, struct err *e)
 {

@@ -22,6 +22,9 @@
 struct update_interaction {
     struct text user; /* of events */
     struct text item;
+    struct text kind_name; /* as the caller says it; NULL data: none */
+    struct text event_id;  /* the event's own; NULL data: none */
+    int32_t kind;          /* its number */
     double weight, rating; /* rating NAN: none */
     int64_t timestamp;
     bool timed;   /* the caller gave the timestamp; else it is the clock's, or the newest that the user has */
@@ -66,6 +69,7 @@ struct update_rules {
  * the same user and item. */
 struct update_made {
     size_t n_users, n_items, n_older;
+    size_t n_repeated; /* events with an id that came before: nothing became of them */
 };
 
 /* ERR_NOTFOUND: a patch of an unknown user. ERR_INVALID: parts were refused, and nothing is kept; not with
@@ -84,6 +88,17 @@ struct update_touched {
 enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,
                             const struct update_rules *rules, struct update_touched *touched,
                             size_t *n_touched, struct update_made *made, struct err *e) ERR_MUST_CHECK;
+
+/* Makes kinds of events, or changes them, all or none: who has interactions of one that changed is another
+ * user from here on, to this process at once. *failed: the number of the kind that was refused. Errors: as
+ * store_put_kind. */
+enum err_code update_kinds(struct session *t, const struct store_kind *list, size_t n, size_t *failed,
+                           struct err *e) ERR_MUST_CHECK;
+
+/* Takes away what a user has with an item, of one kind or of all (kind < 0). *n: how many interactions went;
+ * when none did nothing changes. ERR_NOTFOUND when there is no such user. */
+enum err_code update_remove(struct session *t, struct text user, struct text item, int32_t kind, int64_t *n,
+                            int64_t *revision, struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such user. */
 enum err_code update_delete(struct session *t, struct text user, struct err *e) ERR_MUST_CHECK;

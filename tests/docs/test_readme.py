@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # The order in which they are read; the last may serve by themselves.
-PAGES = ["README.md", "docs/evaluation.md", "docs/serving.md", "docs/recommendations.md", "docs/import.md", "docs/training.md", "docs/pytorch.md", "docs/tasks.md"]
+PAGES = ["README.md", "docs/evaluation.md", "docs/serving.md", "docs/recommendations.md", "docs/events.md", "docs/import.md", "docs/training.md", "docs/pytorch.md", "docs/tasks.md"]
 HYPERNET = Path(os.environ.get("HYPERNET", ROOT / "build/release/hypernet")).resolve()
 
 

@@ -16,6 +16,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
+         ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/admin/event-kinds"), ("put", "/v1/admin/event-kinds"),
          ("get", "/openapi.json"), ("get", "/")}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -113,6 +114,9 @@ class Contract(hn.Case):
             ("PUT", admin, "e", {"embedding": [0.5] * width}, 201),
             ("POST", "/v1/admin/users", "", {"users": [{"id": "a"}, {"id": "b", "profile": {}}]}, 200),
             ("POST", "/v1/events", "", {"events": [{"user": "u1", "item": item, "rating": 1}]}, 200),
+            ("POST", "/v1/events", "", {"events": 2 * [{"user": "u1", "item": item, "kind": "view", "id": "e1"}]}, 200),
+            ("PUT", "/v1/admin/event-kinds", "", {"kinds": [{"name": "cart", "weight": 0.5, "negative": False, "seen": False}]}, 200),
+            ("PUT", "/v1/admin/event-kinds", "", {"kinds": [{"name": "interaction", "weight": 2}]}, 422),
             ("PATCH", admin, "new", {"profile": {"age": None}, "interactions": None, "embedding": None}, 200),
             ("PATCH", admin, "new", {"profile": None, "interactions": [{"item": item, "rating": 1, "weight": 3}]}, 200),
             ("PATCH", admin, "nobody", {}, 404),

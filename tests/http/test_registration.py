@@ -38,8 +38,8 @@ class Registration(hn.Case):
         known = self.server.user("r1").json
         self.assertEqual(known["n_interactions"], 4)
         self.assertEqual([x["item"] for x in known["interactions"]], w.items[8:4:-1])  # newest first
-        self.assertEqual(known["interactions"][0], {"item": w.items[8], "weight": 1, "rating": 4,
-                                                    "timestamp": 1700000003})
+        self.assertEqual(known["interactions"][0], {"item": w.items[8], "kind": "interaction", "count": 1, "weight": 1, "rating": 4,
+                                                    "timestamp": 1700000003, "first": 1700000003, "last": 1700000003})
 
     def test_replacing_drops_the_profile_and_the_embedding(self):
         width = self.world.description["hypernet"]["d_context"]

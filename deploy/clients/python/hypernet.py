@@ -254,6 +254,17 @@ class Hypernet:
         """One interaction, now unless `timestamp` says when; `weight` or `rating` where there are some."""
         return self.events([{"user": user, "item": item, **_given(**more)}])
 
+    def remove_interaction(self, user: str, item: str, *, kind: Optional[str] = None) -> Json:
+        """Takes away what the user has with the item, of one kind or of all."""
+        return self.request("DELETE", "/v1/users/%s/interactions/%s" % (_segment(user), _segment(item)), params={"kind": kind})
+
+    def event_kinds(self) -> List[Json]:
+        return self.request("GET", "/v1/admin/event-kinds")["kinds"]
+
+    def put_event_kinds(self, kinds: Iterable[Json]) -> List[Json]:
+        """Makes kinds of events, or changes them; those that are not named stay."""
+        return self.request("PUT", "/v1/admin/event-kinds", {"kinds": list(kinds)})["kinds"]
+
     def events(self, events: Iterable[Json], *, create: Optional[bool] = None, on_error: Optional[str] = None) -> Json:
         """Interactions, each with "user" and "item"; the next answer of each user reflects them."""
         return self.request("POST", "/v1/events", {"events": list(events)}, params={"create": create, "on_error": on_error})
