@@ -25,6 +25,7 @@ enum {
     LIMIT_OFFSET = 100000,              /* the largest `offset` */
     LIMIT_LISTED_IDS = 10000,           /* candidates of a list, and items that it shall not have */
     LIMIT_LISTED_USERS = 256,           /* in one POST /v1/recommendations: a list each */
+    LIMIT_BLENDED_CONTEXTS = 64,        /* that are answered as one: a read of the store each */
     LIMIT_SESSION_INTERACTIONS = 10000, /* of somebody who is not stored */
     LIMIT_PAGED_ITEMS = 10000,          /* of one list, page by page: the token of the next page names them */
     LIMIT_PAGE_TOKEN_BYTES = 128 * 1024, /* above any such token */

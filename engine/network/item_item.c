@@ -112,6 +112,23 @@ static void write_entries(const real *beta, size_t n_items, size_t keep, real le
     *(item_item_index *)head = (item_item_index)at;
 }
 
+/* Writes beta, which begins the workspace, behind the layers' weights. */
+static enum err_code write_beta(const struct model_spec *spec, size_t layers_len, real *workspace,
+                                real *theta, size_t *len, struct err *e)
+{
+    real *beta = workspace, least = 0;
+    size_t n, ties = 0, keep = most(spec);
+    if (!count_entries(beta, spec->n_items, &n))
+        return err_set(e, ERR_INVALID,
+                       "the bias of an item is not finite; the model's item-item weights are too large");
+    if (n > keep)
+        least = threshold(beta, spec->n_items, n, keep, workspace + spec->n_items, &ties);
+    keep = n < keep ? n : keep;
+    write_entries(beta, spec->n_items, keep, least, ties, theta + layers_len);
+    *len = layers_len + 1 + index_reals(keep) + keep;
+    return ERR_OK;
+}
+
 enum err_code item_item_generate(const struct model_spec *spec, const struct model_params *params,
                                  const struct encoder_interaction *history, size_t n_history, real *workspace,
                                  real *theta, size_t *len, struct err *e)
@@ -121,18 +138,29 @@ enum err_code item_item_generate(const struct model_spec *spec, const struct mod
     *len = layout.len;
     if (!spec->n_pairs)
         return ERR_OK;
-    real *beta = workspace, least = 0;
-    size_t n, ties = 0, keep = most(spec);
-    item_item_bias(&params->pairs, spec->n_items, history, n_history, beta);
-    if (!count_entries(beta, spec->n_items, &n))
-        return err_set(e, ERR_INVALID,
-                       "the bias of an item is not finite; the model's item-item weights are too large");
-    if (n > keep)
-        least = threshold(beta, spec->n_items, n, keep, workspace + spec->n_items, &ties);
-    keep = n < keep ? n : keep;
-    write_entries(beta, spec->n_items, keep, least, ties, theta + layout.len);
-    *len += 1 + index_reals(keep) + keep;
-    return ERR_OK;
+    item_item_bias(&params->pairs, spec->n_items, history, n_history, workspace);
+    return write_beta(spec, layout.len, workspace, theta, len, e);
+}
+
+enum err_code item_item_blend(const struct model_spec *spec, const struct model_params *params,
+                              const uint32_t *items, const real *shares, size_t n, real *workspace,
+                              real *theta, size_t *len, struct err *e)
+{
+    const struct item_pairs *pairs = &params->pairs;
+    struct theta_layout layout;
+    theta_layout_of(spec, &layout);
+    *len = layout.len;
+    if (!spec->n_pairs)
+        return ERR_OK;
+    memset(workspace, 0, spec->n_items * sizeof *workspace);
+    for (size_t k = 0; k < n; k++) {
+        size_t j = items[k];
+        if (j >= spec->n_items || shares[k] == 0)
+            continue;
+        for (int64_t p = pairs->start[j]; p < pairs->start[j + 1]; p++)
+            workspace[pairs->item[p]] += shares[k] * pairs->weight[p];
+    }
+    return write_beta(spec, layout.len, workspace, theta, len, e);
 }
 
 struct item_item item_item_of(const struct model_spec *spec, const struct theta_layout *layout,

@@ -49,6 +49,12 @@ enum err_code item_item_generate(const struct model_spec *spec, const struct mod
                                  const struct encoder_interaction *history, size_t n_history, real *workspace,
                                  real *theta, size_t *len, struct err *e) ERR_MUST_CHECK;
 
+/* The same of items (n) that speak with a share each, for several histories at once: beta_i is then the sum
+ * of share * S_ji. Of shares that are 1 it is item_item_generate. */
+enum err_code item_item_blend(const struct model_spec *spec, const struct model_params *params,
+                              const uint32_t *items, const real *shares, size_t n, real *workspace,
+                              real *theta, size_t *len, struct err *e) ERR_MUST_CHECK;
+
 /* beta (I) itself, all of it. */
 void item_item_bias(const struct item_pairs *pairs, size_t n_items, const struct encoder_interaction *history,
                     size_t n_history, real *beta);

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "server/api/filter_body.h"
+#include "server/api/json_body.h"
 #include "server/api/kind_names.h"
 #include "server/api/recommend_body.h"
 #include "server/serving/page_weights.h"
@@ -85,6 +86,15 @@ static void fail(struct api_thread *t, struct request *r, const struct err *e)
 
 /* ---- pages ---- */
 
+/* What tells the weights of a list from those that it would have after a change. */
+static int64_t revision_of(const struct recommendations_plan *plan, bool cold, struct text user,
+                           const struct weights *weights)
+{
+    if (plan->body.whom == FOR_CONTEXTS)
+        return weights->revision; /* of all of them: recommend_contexts_revision */
+    return cold ? LIST_PAGE_OF_PRIOR : user.data ? weights->revision : LIST_PAGE_OF_NOBODY;
+}
+
 /* What the next page is bound to, and for it the weights of this one, which are kept. */
 static void begin_list(struct api_thread *t, struct recommendations_plan *plan, struct text user,
                        struct weights *weights)
@@ -93,8 +103,8 @@ static void begin_list(struct api_thread *t, struct recommendations_plan *plan, 
     struct recommend_body *b = &plan->body;
     uint64_t uid = plan->of.served->uid;
     b->page.question = recommend_body_question(b, &s->page_key, uid, user);
-    b->page.revision = b->q.cold ? LIST_PAGE_OF_PRIOR : user.data ? weights->revision : LIST_PAGE_OF_NOBODY;
-    if (b->page.revision > 0)
+    b->page.revision = revision_of(plan, b->q.cold, user, weights);
+    if (b->page.revision > 0 && user.data)
         page_weights_keep(s, uid, user, weights);
 }
 
@@ -103,7 +113,7 @@ static bool go_on(struct api_thread *t, struct request *r, struct recommendation
 {
     struct api_plan *of = &plan->of;
     int64_t began = plan->body.page.revision;
-    int64_t now = of->cold ? LIST_PAGE_OF_PRIOR : of->user.data ? of->weights->revision : LIST_PAGE_OF_NOBODY;
+    int64_t now = revision_of(plan, of->cold, of->user, of->weights);
     struct weights *first = NULL;
     struct err e = {0};
     bool hit;
@@ -115,7 +125,7 @@ static bool go_on(struct api_thread *t, struct request *r, struct recommendation
         api_fail(t, r, &e);
         return false;
     }
-    if (began > 0 && !of->cold)
+    if (began > 0 && !of->cold && of->user.data)
         first = page_weights_get(t->session.serving, of->served->uid, of->user, began);
     if (!first || plan->body.q.explain || plan->body.q.samples) {
         weights_unref(first);
@@ -246,6 +256,38 @@ static bool make_passing(struct api_thread *t, struct request *r, struct recomme
     return false;
 }
 
+/* An error that is about one of the contexts says which. */
+static void refuse_context(struct api_thread *t, struct request *r, struct recommendations_plan *plan,
+                           size_t at, const struct err *e)
+{
+    struct json_place place = json_place_root();
+    if (at == plan->body.contexts.n || (e->code != ERR_NOTFOUND && e->code != ERR_CONFLICT)) {
+        api_fail(t, r, e);
+        return;
+    }
+    place = json_place_key(&place, "contexts");
+    place = json_place_index(&place, at);
+    place = json_place_key(&place, "user");
+    problem_answer(
+        r, e->code == ERR_NOTFOUND ? PROBLEM_UNKNOWN_USER : api_context_problem(plan->of.handle->model),
+        place.text, "%s", e->text);
+}
+
+/* False: answered with a refusal. */
+static bool make_blend(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
+{
+    struct recommend_contexts *c = &plan->body.contexts;
+    struct blend_query q = {.contexts = c->list, .n = c->n, .cold_start = plan->body.cold_start};
+    struct err e = {0};
+    size_t at;
+    if (recommender_blend(t->session.recommender, plan->of.handle, &q, &plan->of.weights, &at, &e)) {
+        refuse_context(t, r, plan, at, &e);
+        return false;
+    }
+    plan->of.weights->revision = recommend_contexts_revision(c, &t->session.serving->page_key);
+    return true;
+}
+
 static void answer_one(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
 {
     struct api_plan *of = &plan->of;
@@ -271,7 +313,8 @@ static void answer(struct api_thread *t, struct request *r, struct recommendatio
 {
     if (plan->body.whom == FOR_USERS)
         answer_users(t, r, plan);
-    else if (plan->body.whom == FOR_USER || make_passing(t, r, plan))
+    else if (plan->body.whom == FOR_USER ||
+             (plan->body.whom == FOR_CONTEXTS ? make_blend(t, r, plan) : make_passing(t, r, plan)))
         answer_one(t, r, plan);
 }
 

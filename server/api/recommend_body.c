@@ -341,6 +341,16 @@ static bool read_passing(struct request *r, const json_t *root, struct recommend
     return ok && b->interactions;
 }
 
+/* What is explained is of one user's own record. */
+static bool one_at_a_time(struct request *r, const struct recommend_body *b)
+{
+    if (!b->q.explain && !b->q.samples)
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, b->q.explain ? "/explain" : "/samples",
+                   "ask for one user at a time with it");
+    return false;
+}
+
 static bool read_users(struct request *r, const json_t *root, struct recommend_body *b)
 {
     struct json_place at = json_place_root(), list = json_place_key(&at, "users");
@@ -350,18 +360,15 @@ static bool read_users(struct request *r, const json_t *root, struct recommend_b
         struct text id;
         ok = json_body_id_value(r, json_array_get(b->users, i), "user", &place, &id) && ok;
     }
-    if (!b->q.explain && !b->q.samples)
-        return ok;
-    problem_answer(r, PROBLEM_INVALID_VALUE, b->q.explain ? "/explain" : "/samples",
-                   "ask for one user at a time with it");
-    return false;
+    return one_at_a_time(r, b) && ok;
 }
 
 /* Exactly one of the ways to say it. */
-static bool read_whom(struct request *r, const json_t *root, struct recommend_body *b)
+static bool read_whom(struct request *r, struct model_handle *handle, const json_t *root,
+                      struct recommend_body *b)
 {
-    static const char *const pointers[] = {"/user", "/users", "/profile", "/interactions"};
-    static const enum recommend_for ways[] = {FOR_USER, FOR_USERS, FOR_PASSING, FOR_PASSING};
+    static const char *const pointers[] = {"/user", "/users", "/profile", "/interactions", "/contexts"};
+    static const enum recommend_for ways[] = {FOR_USER, FOR_USERS, FOR_PASSING, FOR_PASSING, FOR_CONTEXTS};
     struct json_place at = json_place_root();
     size_t first = SIZE_MAX;
     bool ok = true;
@@ -378,28 +385,30 @@ static bool read_whom(struct request *r, const json_t *root, struct recommend_bo
     }
     if (first == SIZE_MAX) {
         problem_answer(r, PROBLEM_INVALID_VALUE, "/user",
-                       "say for whom: user, users, or profile and interactions");
+                       "say for whom: user, users, contexts, or profile and interactions");
         return false;
     }
     b->whom = ways[first];
     if (b->whom == FOR_USER)
         return json_body_id(r, root, "user", "user", &at, &b->q.user) && ok;
+    if (b->whom == FOR_CONTEXTS)
+        return recommend_contexts_read(r, handle, root, &b->contexts) && one_at_a_time(r, b) && ok;
     return (b->whom == FOR_USERS ? read_users(r, root, b) : read_passing(r, root, b)) && ok;
 }
 
 static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
                       const struct siphash_key *key, struct recommend_body *b)
 {
-    static const char *const keys[] = {"user",       "users",        "profile",    "interactions", "limit",
-                                       "offset",     "exclude_seen", "categories", "candidates",   "exclude",
-                                       "min_score",  "fields",       "explain",    "samples",      "seed",
-                                       "cold_start", "page",         "diversity",  "filter",       NULL};
+    static const char *const keys[] = {
+        "user",       "users",      "profile", "interactions", "limit",  "offset",   "exclude_seen",
+        "categories", "candidates", "exclude", "min_score",    "fields", "explain",  "samples",
+        "seed",       "cold_start", "page",    "diversity",    "filter", "contexts", NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
         return false;
     ok = read_list(r, root, b) && ok;
-    ok = read_whom(r, root, b) && ok;
+    ok = read_whom(r, handle, root, b) && ok;
     ok = read_fields(r, root, b) && ok;
     ok = !r->status && read_choice(r, root, b) && ok;
     ok = !r->status && filter_body_read(r, handle, root, &b->filter) && ok;
@@ -435,6 +444,7 @@ void recommend_body_fini(struct recommend_body *b)
     mem_free(b->unknown);
     mem_free(b->fields);
     mem_free(b->interactions);
+    recommend_contexts_fini(&b->contexts);
     mem_free(b->profile);
     item_filter_free(b->filter);
     list_page_fini(&b->page);

@@ -5,6 +5,7 @@
 #ifndef SERVER_API_RECOMMEND_BODY_H
 #define SERVER_API_RECOMMEND_BODY_H
 
+#include "server/api/recommend_contexts.h"
 #include "server/http/request.h"
 #include "server/serving/passing_user.h"
 #include "server/serving/recommender.h"
@@ -13,13 +14,14 @@
 #include <stdbool.h>
 
 /* For whom a body asks. */
-enum recommend_for { FOR_USER, FOR_USERS, FOR_PASSING };
+enum recommend_for { FOR_USER, FOR_USERS, FOR_PASSING, FOR_CONTEXTS };
 
 struct recommend_body {
     json_t *document;
     enum recommend_for whom;
     const json_t *users; /* of FOR_USERS: ids, as they were read */
     struct passing_user passing;
+    struct recommend_contexts contexts;
     struct update_interaction *interactions; /* its own */
     char *profile;
     struct recommend_query q; /* its rules and more are those below */

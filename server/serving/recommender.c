@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "server/serving/context_blend.h"
 #include "server/serving/user_weights.h"
 
 #include <assert.h>
@@ -169,6 +170,17 @@ static enum err_code read_user(struct recommender *p, struct model_handle *handl
     return code;
 }
 
+/* Reads a user to the thread's records: the stored context, or else all of him. */
+static enum err_code read_either(struct recommender *p, struct model_handle *handle, struct text user,
+                                 enum reading reading, bool *stored, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    *stored = false;
+    if (reading != READ_WHOLE)
+        code = read_context(p, handle, user, reading, stored, e);
+    return code || *stored ? code : read_user(p, handle, user, reading, e);
+}
+
 /* What a miss is: a read of the store, a context, and the weights that it generates. */
 static enum err_code generate_user(struct recommender *p, struct model_handle *handle, struct text user,
                                    enum reading reading, struct weights **out, struct err *e)
@@ -177,10 +189,8 @@ static enum err_code generate_user(struct recommender *p, struct model_handle *h
     const float *c; /* (C) */
     bool stored = false;
     enum err_code code = model_handle_encoder(handle, &encoder, e);
-    if (!code && reading != READ_WHOLE)
-        code = read_context(p, handle, user, reading, &stored, e);
-    if (!code && !stored)
-        code = read_user(p, handle, user, reading, e);
+    if (!code)
+        code = read_either(p, handle, user, reading, &stored, e);
     if (code)
         return code;
     /* No older than what was read: of an item that the user took and an older snapshot lacks, the weights
@@ -263,4 +273,94 @@ enum err_code recommender_of_record(struct recommender *p, struct model_handle *
     struct user_encoder *encoder;
     enum err_code code = model_handle_encoder(handle, &encoder, e);
     return code ? code : context_make_weights(encoder, model_handle_items(handle), &p->user, out, e);
+}
+
+/* ---- several contexts as one ---- */
+
+/* Adds a user whom the thread's records have. */
+static enum err_code blend_user(struct recommender *p, struct user_encoder *encoder, bool stored,
+                                double weight, struct context_blend *b, struct err *e)
+{
+    const float *c = NULL; /* (C) */
+    enum err_code code = stored ? context_of_stored(encoder, &p->context, &c, e)
+                                : context_of_user(encoder, b->items, &p->user, &c, e);
+    if (code)
+        return code;
+    context_blend_add(b, c, weight);
+    struct context_items items;
+    code = stored ? context_items_of_stored(encoder, b->items, &p->context, &items, e)
+                  : context_items_of_user(encoder, b->items, &p->user, &items, e);
+    if (!code)
+        context_blend_take(b, &items, weight);
+    return code;
+}
+
+static enum err_code blend_one(struct recommender *p, struct model_handle *handle,
+                               struct user_encoder *encoder, struct blended_context *one, double weight,
+                               bool cold_start, struct context_blend *b, struct err *e)
+{
+    const float *c = one->embedding;
+    bool stored;
+    struct err why = {0};
+    one->revision = 0;
+    if (c) {
+        context_blend_add(b, c, weight);
+        return ERR_OK;
+    }
+    enum err_code code = read_either(p, handle, one->user, READ_CONTEXT, &stored, &why);
+    if (code == ERR_NOTFOUND && cold_start) {
+        code = context_of_prior(encoder, &c, e);
+        if (!code)
+            context_blend_add(b, c, weight);
+        return code;
+    }
+    if (code)
+        return err_copy(e, &why);
+    one->revision = stored ? p->context.revision : p->user.revision;
+    return blend_user(p, encoder, stored, weight, b, e);
+}
+
+/* Adds all of them; *at is the one that failed. */
+static enum err_code blend_all(struct recommender *p, struct model_handle *handle,
+                               struct user_encoder *encoder, const struct blend_query *q,
+                               struct context_blend *b, size_t *at, struct err *e)
+{
+    double sum = 0;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < q->n; i++)
+        sum += q->contexts[i].weight;
+    for (*at = 0; *at < q->n; ++*at) {
+        struct blended_context *one = &q->contexts[*at];
+        code = blend_one(p, handle, encoder, one, one->weight / sum, q->cold_start, b, e);
+        if (code)
+            return code;
+    }
+    return code;
+}
+
+enum err_code recommender_blend(struct recommender *p, struct model_handle *handle,
+                                const struct blend_query *q, struct weights **out, size_t *at, struct err *e)
+{
+    enum { MAX_TRIES = 4 };
+    struct user_encoder *encoder;
+    enum err_code code = model_handle_encoder(handle, &encoder, e);
+    bool done = false;
+    *at = q->n;
+    for (int i = 0; i < MAX_TRIES && !code && !done; i++) {
+        struct context_blend b;
+        const struct item_snapshot *items = model_handle_items(handle);
+        unsigned version = handle->items_version;
+        code = context_blend_init(&b, handle->model, items, e);
+        if (!code)
+            code = blend_all(p, handle, encoder, q, &b, at, e);
+        if (!code && *at == q->n)
+            code = context_blend_weights(&b, encoder, out, e);
+        context_blend_fini(&b);
+        /* An item that somebody took may be newer than the items that were looked at: then once more. */
+        (void)model_handle_items(handle);
+        done = code || version == handle->items_version || i == MAX_TRIES - 1;
+        if (!done)
+            weights_unref(*out);
+    }
+    return code;
 }

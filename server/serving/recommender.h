@@ -90,6 +90,27 @@ enum err_code recommender_reread(struct recommender *p, struct model_handle *han
 enum err_code recommender_of_record(struct recommender *p, struct model_handle *handle, struct weights **out,
                                     struct err *e) ERR_MUST_CHECK;
 
+/* One of several contexts that are asked for as one: of a user, or as its numbers. */
+struct blended_context {
+    struct text user;       /* NULL data: the embedding */
+    const float *embedding; /* (C) */
+    double weight;          /* >= 0, the sum above 0 */
+    int64_t revision;       /* found: the user's; 0: nobody's */
+};
+
+struct blend_query {
+    struct blended_context *contexts; /* (n) */
+    size_t n;
+    bool cold_start; /* who is unknown counts as somebody of whom nothing is known */
+};
+
+/* Weights of the mean of contexts by their weights (context_blend.h). *at: the context that an error is
+ * about, n where it is about none. Errors of one are those of recommender_acquire. Cost: a read of the store
+ * each, one generation. Memory: a number for each item, while it lasts. */
+enum err_code recommender_blend(struct recommender *p, struct model_handle *handle,
+                                const struct blend_query *q, struct weights **out, size_t *at,
+                                struct err *e) ERR_MUST_CHECK;
+
 /* ---- answers ---- */
 
 enum { RECOMMENDER_MAX_CATEGORIES = 16 };

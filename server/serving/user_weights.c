@@ -274,6 +274,27 @@ static enum err_code take_listed(struct user_encoder *k, const struct item_snaps
     return ERR_OK;
 }
 
+enum err_code context_items_of_user(struct user_encoder *k, const struct item_snapshot *items,
+                                    const struct store_user *user, struct context_items *out, struct err *e)
+{
+    enum err_code code = take_seen(k, items, user, &out->n_seen, e);
+    out->seen = k->seen;
+    out->taken = k->taken;
+    out->n_taken = user->embedding_given ? 0 : k->n_taken; /* he is to be known by nothing else */
+    return code;
+}
+
+enum err_code context_items_of_stored(struct user_encoder *k, const struct item_snapshot *items,
+                                      const struct store_user_context *stored, struct context_items *out,
+                                      struct err *e)
+{
+    enum err_code code = take_listed(k, items, stored, &out->n_seen, e);
+    out->seen = k->seen;
+    out->taken = k->taken;
+    out->n_taken = k->n_taken;
+    return code;
+}
+
 /* The neighbours of the first n of k->taken: what follows the layers' weights in theta. They are summed in
  * the order of the items, so that a user has the same weights whichever way the items were read. */
 static enum err_code add_item_item(struct user_encoder *k, size_t n, real *theta, size_t *len, struct err *e)
@@ -391,6 +412,28 @@ enum err_code context_make_weights(struct user_encoder *k, const struct item_sna
     return code ? code : context_generate(k, items, user, c, out, e);
 }
 
+enum err_code context_generate_taken(struct user_encoder *k, const float *c,
+                                     const struct context_items *items, const real *shares,
+                                     struct weights **out, struct err *e)
+{
+    const struct model_spec *spec = &k->model->spec;
+    uint32_t *seen;
+    real *theta;
+    size_t len;
+    enum err_code code = generate_theta(k, c, k->theta, e);
+    if (!code)
+        code = item_item_blend(spec, &k->model->params, items->taken, shares, items->n_taken, k->workspace,
+                               k->theta, &len, e);
+    struct weights *w = code ? NULL : weights_new(len, items->n_seen, &theta, &seen);
+    if (!w)
+        return code ? code : err_set(e, ERR_NOMEM, "no memory for generated weights");
+    memcpy(theta, k->theta, len * sizeof *theta);
+    if (items->n_seen)
+        memcpy(seen, items->seen, items->n_seen * sizeof *seen);
+    *out = w;
+    return ERR_OK;
+}
+
 size_t context_theta_len(const struct user_encoder *k)
 {
     return item_item_theta_most(&k->model->spec);
@@ -443,14 +486,22 @@ enum err_code context_draw_theta(struct user_encoder *k, double *room, struct rn
     return code || !m->spec.n_pairs ? code : add_item_item(k, 0, theta, &len, e);
 }
 
-enum err_code context_make_prior(struct user_encoder *k, struct weights **out, struct err *e)
+enum err_code context_of_prior(struct user_encoder *k, const float **c, struct err *e)
 {
     struct encoder_input nothing = {0};
-    uint32_t *seen;
     enum err_code code = ERR_OK;
     if (k->model->spec.encoder.present)
         code = encoder_encode(&k->model->spec, &k->model->params, &nothing, k->workspace, k->c, e);
     else
         memset(k->c, 0, k->model->spec.d_context * sizeof *k->c); /* what a context is centred on */
-    return code ? code : generate(k, k->c, 0, 0, out, &seen, e);
+    *c = k->c;
+    return code;
+}
+
+enum err_code context_make_prior(struct user_encoder *k, struct weights **out, struct err *e)
+{
+    const float *c;
+    uint32_t *seen;
+    enum err_code code = context_of_prior(k, &c, e);
+    return code ? code : generate(k, c, 0, 0, out, &seen, e);
 }

@@ -61,6 +61,27 @@ enum err_code context_make_stored(struct user_encoder *k, const struct item_snap
                                   const struct store_user_context *stored, struct weights **out,
                                   struct err *e) ERR_MUST_CHECK;
 
+/* Items of a user, or of several, as rising indices: those that weights hide, and those that speak of
+ * others. */
+struct context_items {
+    const uint32_t *seen, *taken; /* (n_seen), (n_taken) */
+    size_t n_seen, n_taken;
+};
+
+/* Those of one user, borrowed until the next call. */
+enum err_code context_items_of_user(struct user_encoder *k, const struct item_snapshot *items,
+                                    const struct store_user *user, struct context_items *out,
+                                    struct err *e) ERR_MUST_CHECK;
+enum err_code context_items_of_stored(struct user_encoder *k, const struct item_snapshot *items,
+                                      const struct store_user_context *stored, struct context_items *out,
+                                      struct err *e) ERR_MUST_CHECK;
+
+/* New weights of a context c (C floats) that is nobody's own; what its items say of others counts by their
+ * shares (n_taken). */
+enum err_code context_generate_taken(struct user_encoder *k, const float *c,
+                                     const struct context_items *items, const real *shares,
+                                     struct weights **out, struct err *e) ERR_MUST_CHECK;
+
 /* theta (context_theta_len) of a user whose context is encoded anew from this record, whatever is stored. */
 size_t context_theta_len(const struct user_encoder *k);
 enum err_code context_theta(struct user_encoder *k, const struct item_snapshot *items,
@@ -76,6 +97,9 @@ enum err_code context_draw_begin(struct user_encoder *k, const struct item_snaps
                                  struct err *e) ERR_MUST_CHECK;
 enum err_code context_draw_theta(struct user_encoder *k, double *room, struct rng *rng, real *theta,
                                  struct err *e) ERR_MUST_CHECK;
+
+/* The context of somebody of whom nothing is known, borrowed until the next call. */
+enum err_code context_of_prior(struct user_encoder *k, const float **c, struct err *e) ERR_MUST_CHECK;
 
 /* New weights of the prior: the context of somebody of whom nothing is known. */
 enum err_code context_make_prior(struct user_encoder *k, struct weights **out, struct err *e) ERR_MUST_CHECK;

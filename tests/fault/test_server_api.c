@@ -35,6 +35,8 @@ static const struct {
     {"GET", "/v1/users/ann/recommendations?limit=50&category=a", NULL, 200},
     {"GET", "/v1/users/nobody/recommendations?cold_start=true", NULL, 200},
     {"GET", "/v1/users/ann/recommendations?explain=3", NULL, 200},
+    {"POST", "/v1/recommendations",
+     "{\"contexts\":[{\"user\":\"ann\"},{\"user\":\"ann\",\"weight\":2}],\"limit\":3}", 200},
     {"GET", "/v1/users/ann", NULL, 200},
     {"POST", "/v1/users/ann/predictions", "{\"items\":[\"1\",\"2x\"]}", 200},
     {"POST", "/v1/users/ann/predictions", "{\"inputs\":[[1,2,3,4,5,6]]}", 200},

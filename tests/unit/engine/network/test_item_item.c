@@ -138,6 +138,46 @@ START_TEST(the_bias_is_the_sum_of_the_rows_of_the_history)
 }
 END_TEST
 
+START_TEST(shares_of_a_blend_weigh_the_rows_and_shares_of_one_change_nothing)
+{
+    enum { N = 30 };
+    size_t m = sample.spec.n_items, len, blended;
+    struct encoder_interaction *history = history_of(N, m);
+    uint32_t items[N];
+    real ones[N], shares[N], *want = must_have(calloc(m, sizeof *want));
+    struct theta_layout layout;
+    theta_layout_of(&sample.spec, &layout);
+    for (size_t i = 0; i < N; i++) {
+        items[i] = history[i].item;
+        ones[i] = 1;
+        shares[i] = (real)(i % 5) / 4;
+        real *row = dense_sum(&sample.spec, &sample.params.pairs, &history[i], 1);
+        for (size_t k = 0; k < m; k++)
+            want[k] += shares[i] * row[k]; /* of 4096ths: exact in any order */
+        free(row);
+    }
+    real *plain = theta_of(&sample.spec, &sample.params), *theta = theta_of(&sample.spec, &sample.params);
+    real *work = must_have(calloc(item_item_workspace_len(&sample.spec), sizeof *work));
+    (void)generate(&sample.spec, &sample.params, history, N, plain);
+    ck_assert_int_eq(item_item_generate(&sample.spec, &sample.params, history, N, work, plain, &len, NULL),
+                     ERR_OK);
+    ck_assert_int_eq(
+        item_item_blend(&sample.spec, &sample.params, items, ones, N, work, theta, &blended, NULL), ERR_OK);
+    ck_assert_uint_eq(len, blended);
+    ck_assert_mem_eq(theta, plain, len * sizeof *theta);
+    ck_assert_int_eq(item_item_blend(&sample.spec, &sample.params, items, shares, N, work, theta, &len, NULL),
+                     ERR_OK);
+    struct item_item near = item_item_of(&sample.spec, &layout, theta);
+    for (size_t i = 0; i < m; i++)
+        ck_assert(item_item_value(&near, (uint32_t)i) == want[i]);
+    free(work);
+    free(plain);
+    free(theta);
+    free(want);
+    free(history);
+}
+END_TEST
+
 START_TEST(without_a_history_or_a_context_of_one_there_are_no_entries)
 {
     struct theta_layout layout;
@@ -535,6 +575,7 @@ START_TEST(pairs_that_would_not_open_are_not_written)
 END_TEST
 
 SUITE("engine/network/item_item", set_up, tear_down, {the_bias_is_the_sum_of_the_rows_of_the_history, 5},
+      {shares_of_a_blend_weigh_the_rows_and_shares_of_one_change_nothing},
       {without_a_history_or_a_context_of_one_there_are_no_entries},
       {a_model_without_pairs_has_the_theta_of_its_layers},
       {of_too_many_entries_the_largest_are_kept_and_of_equal_ones_the_first, 12},
