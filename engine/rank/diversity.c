@@ -78,3 +78,8 @@ void diversity_take(struct diversity *v, size_t i)
         v->nearest[k] = fmax(v->nearest[k], cosine);
     }
 }
+
+void diversity_skip(struct diversity *v, size_t i)
+{
+    v->taken[i] = true;
+}

@@ -37,4 +37,7 @@ void diversity_fini(struct diversity *v);
 size_t diversity_next(const struct diversity *v);
 void diversity_take(struct diversity *v, size_t i);
 
+/* Leaves an entry out: nothing is to be unlike it. */
+void diversity_skip(struct diversity *v, size_t i);
+
 #endif

@@ -106,6 +106,44 @@ static bool read_diversity(struct request *r, const json_t *root, struct recomme
     return false;
 }
 
+/* {"field": ..., "n": ...} */
+static bool read_max_per(struct request *r, struct model_handle *handle, const json_t *root,
+                         struct recommend_body *b)
+{
+    static const char *const keys[] = {"field", "n", NULL};
+    struct json_place at = json_place_root(), place = json_place_key(&at, "max_per");
+    struct json_place field_at = json_place_key(&place, "field");
+    const json_t *value = json_object_get(root, "max_per"), *field = json_object_get(value, "field");
+    const struct item_columns *columns = item_snapshot_columns(model_handle_items(handle));
+    const struct item_column *column;
+    struct text name = {json_string_value(field), json_string_length(field)};
+    enum filter_field kind;
+    char why[FIELDS_SAID_BYTES];
+    if (!value)
+        return true;
+    if (!json_body_object(r, value, &place, keys) || !json_is_object(value))
+        return false;
+    b->rules.max_per.n = 1;
+    bool ok = json_body_count(r, value, "n", &place, 1, LIMIT_RECOMMENDATIONS, &b->rules.max_per.n);
+    if (!name.data || !item_field_find(columns, name, &kind, &column)) {
+        item_field_unknown(columns, name.data ? name : text_of(""), why);
+        problem_answer(r, PROBLEM_INVALID_VALUE, field_at.text, "%s", why);
+        return false;
+    }
+    b->rules.max_per.categories = kind == FIELD_CATEGORIES;
+    if (column)
+        b->rules.max_per.name = item_field_member(name);
+    if (kind == FIELD_CATEGORIES || kind == FIELD_METADATA) {
+        if (b->q.offset == 0)
+            return ok;
+        problem_answer(r, PROBLEM_INVALID_VALUE, "/offset",
+                       "with max_per, go on by page and leave offset out");
+        return false;
+    }
+    problem_answer(r, PROBLEM_INVALID_VALUE, field_at.text, "groups are categories or a field of metadata");
+    return false;
+}
+
 static bool read_choice(struct request *r, const json_t *root, struct recommend_body *b)
 {
     struct json_place at = json_place_root();
@@ -402,7 +440,8 @@ static bool read_root(struct request *r, struct model_handle *handle, const json
     static const char *const keys[] = {
         "user",       "users",      "profile", "interactions", "limit",  "offset",   "exclude_seen",
         "categories", "candidates", "exclude", "min_score",    "fields", "explain",  "samples",
-        "seed",       "cold_start", "page",    "diversity",    "filter", "contexts", NULL};
+        "seed",       "cold_start", "page",    "diversity",    "filter", "contexts", "max_per",
+        NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
@@ -413,6 +452,7 @@ static bool read_root(struct request *r, struct model_handle *handle, const json
     ok = !r->status && read_choice(r, root, b) && ok;
     ok = !r->status && filter_body_read(r, handle, root, &b->filter) && ok;
     b->q.filter = b->filter;
+    ok = !r->status && read_max_per(r, handle, root, b) && ok;
     return !r->status && hash_question(r, root, key, b) && read_page(r, handle, root, key, b) && ok;
 }
 

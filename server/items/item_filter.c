@@ -85,22 +85,21 @@ static void say_types(const struct item_column *c, char *out, size_t size)
             n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", type_names[i]);
 }
 
-static void unknown_field(struct reading *k, struct text field)
+void item_field_unknown(const struct item_columns *columns, struct text name, char out[FIELDS_SAID_BYTES])
 {
-    enum { LISTED = 32 };
-    char known[768] = "id, title, categories";
-    size_t n = strlen(known), total = k->columns ? k->columns->n : 0, i;
+    enum { LISTED = 32, MOST = FIELDS_SAID_BYTES - 64 };
+    size_t total = columns ? columns->n : 0, i;
+    size_t n = (size_t)snprintf(out, FIELDS_SAID_BYTES,
+                                "no item has a field '%.*s'; there are id, title, categories",
+                                text_shown(name), name.data);
     for (i = 0; i < total && i < LISTED; i++) {
-        const char *name = k->columns->columns[i]->name;
-        if (n + strlen(name) + 16 > sizeof known)
+        const char *known = columns->columns[i]->name;
+        if (n + strlen(known) + 16 > MOST)
             break;
-        n += (size_t)snprintf(known + n, sizeof known - n, ", metadata.%s", name);
+        n += (size_t)snprintf(out + n, FIELDS_SAID_BYTES - n, ", metadata.%s", known);
     }
     if (i < total)
-        fault(k, "no item has a field '%.*s'; there are %s and %zu more", text_shown(field), field.data,
-              known, total - i);
-    else
-        fault(k, "no item has a field '%.*s'; there are %s", text_shown(field), field.data, known);
+        (void)snprintf(out + n, FIELDS_SAID_BYTES - n, " and %zu more", total - i);
 }
 
 static enum metadata_type type_of(const json_t *value)
@@ -219,27 +218,44 @@ static bool check_leaf(struct reading *k, struct filter_node *leaf, const struct
 
 /* ---- the tree ---- */
 
-/* A field by its name, and its column where it is one of metadata. False: there is none, which was told. */
+static const char metadata[] = "metadata.";
+enum { METADATA_LEN = sizeof metadata - 1 };
+
+struct text item_field_member(struct text name)
+{
+    return (struct text){name.data + METADATA_LEN, name.len - METADATA_LEN};
+}
+
+bool item_field_find(const struct item_columns *columns, struct text name, enum filter_field *field,
+                     const struct item_column **column)
+{
+    static const char *const plain[] = {"id", "title", "categories"};
+    *column = NULL;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (text_is(name, plain[i])) {
+            *field = (enum filter_field)i;
+            return true;
+        }
+    if (name.len <= METADATA_LEN || memcmp(name.data, metadata, METADATA_LEN) != 0)
+        return false;
+    *field = FIELD_METADATA;
+    *column = item_columns_find(columns, item_field_member(name));
+    return *column != NULL;
+}
+
+/* False: there is no such field, which was told. */
 static bool find_field(struct reading *k, struct text name, struct filter_node *leaf,
                        const struct item_column **c)
 {
-    static const char *const plain[] = {"id", "title", "categories"};
-    static const char prefix[] = "metadata.";
-    size_t n = sizeof prefix - 1;
-    *c = NULL;
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        if (text_is(name, plain[i])) {
-            leaf->field = (enum filter_field)i;
-            return true;
-        }
-    if (name.len > n && memcmp(name.data, prefix, n) == 0) {
-        leaf->field = FIELD_METADATA;
-        leaf->name = (struct text){name.data + n, name.len - n};
-        *c = item_columns_find(k->columns, leaf->name);
+    char why[FIELDS_SAID_BYTES];
+    if (item_field_find(k->columns, name, &leaf->field, c)) {
+        leaf->name =
+            *c ? item_field_member(name) : (struct text){NULL, 0}; /* the tree's: the column may go */
+        return true;
     }
-    if (!*c)
-        unknown_field(k, name);
-    return *c != NULL;
+    item_field_unknown(k->columns, name, why);
+    fault(k, "%s", why);
+    return false;
 }
 
 static void read_compare(struct reading *k, struct filter_node leaf, const struct item_column *c)

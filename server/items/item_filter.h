@@ -59,6 +59,17 @@ struct item_filter {
     struct buf text; /* the tree with sorted keys: equal filters have equal texts */
 };
 
+/* A field by its name ("metadata.price"): false, there is none. *column: of one of metadata, else NULL. */
+bool item_field_find(const struct item_columns *columns, struct text name, enum filter_field *field,
+                     const struct item_column **column);
+
+/* The member's name in such a name of a field of metadata. */
+struct text item_field_member(struct text name);
+
+/* What to say of a name that is no field: which there are, as many as fit. */
+enum { FIELDS_SAID_BYTES = 1024 };
+void item_field_unknown(const struct item_columns *columns, struct text name, char out[FIELDS_SAID_BYTES]);
+
 /* Told of each fault, by a JSON pointer within the tree ("/all/0/gt"). */
 typedef void filter_fault_fn(void *arg, const char *pointer, const char *why);
 

@@ -8,6 +8,7 @@
 
 #include "engine/added_items.h"
 #include "engine/rank/topk.h"
+#include "server/serving/group_limit.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,8 +21,9 @@ struct list_rules {
     const uint32_t *excluded; /* (n_excluded) indices in any order: never in the list */
     size_t n_excluded;
     bool has_min_score;
-    double min_score; /* an item in the list has it or more */
-    double diversity; /* 0: the best come first; up to 1: unlike ones do (engine/rank/diversity.h) */
+    double min_score;       /* an item in the list has it or more */
+    double diversity;       /* 0: the best come first; up to 1: unlike ones do (engine/rank/diversity.h) */
+    struct max_per max_per; /* of the items of one answer; what has no place may be on the next page */
 };
 
 /* Takes the bits of excluded items out of allowed. */

@@ -174,6 +174,42 @@ static enum err_code spread(struct recommender *p, struct model_handle *handle,
     return code;
 }
 
+/* Of a filter that leaves one item in so many, each of these is scored, which takes less than a pass over
+ * all. */
+enum { FEW = 16 };
+
+static bool are_few(const uint64_t *bits, size_t n)
+{
+    size_t n_set = 0;
+    for (size_t i = 0; i < n / 64; i++)
+        n_set += (size_t)__builtin_popcountll(bits[i]);
+    return n_set * FEW <= n;
+}
+
+/* Pushes the admitted ones of n items. */
+static enum err_code push_few(struct recommender *p, struct model_handle *handle, const struct weights *w,
+                              const struct catalogue_filter *filter, size_t n, struct topk *top,
+                              struct err *e)
+{
+    size_t most = n / FEW + 64, k = 0, next = 0;
+    enum err_code code = reserve((void **)&p->scores, &p->n_scores, most, sizeof *p->scores, e);
+    if (!code)
+        code = reserve((void **)&p->admitted, &p->n_admitted, most, sizeof *p->admitted, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < (n + 63) / 64; i++)
+        for (uint64_t left = filter->allowed[i]; left; left &= left - 1) {
+            size_t index = i * 64 + (size_t)__builtin_ctzll(left);
+            if (index < n && catalogue_admits(filter, &next, (uint32_t)index))
+                p->admitted[k++] = (uint32_t)index;
+        }
+    added_items_score(handle->model, item_snapshot_extra(handle->items), w->theta, p->admitted, k,
+                      handle->workspace, p->scores);
+    for (size_t i = 0; i < k; i++)
+        topk_push(top, p->scores[i], p->admitted[i]);
+    return ERR_OK;
+}
+
 /* Pushes the items that the query may list. */
 static enum err_code push_items(struct recommender *p, struct model_handle *handle, const struct weights *w,
                                 const struct recommend_query *q, struct topk *top, struct err *e)
@@ -190,6 +226,8 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
                                       .page = q->more && !rules->diversity ? q->more->page : NULL};
     enum err_code code = allow(p, items, &allowing, &filter.allowed, e);
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
+    if (!code && q->filter && !(rules && rules->among) && are_few(filter.allowed, item_snapshot_count(items)))
+        return push_few(p, handle, w, &filter, item_snapshot_count(items), top, e);
     if (!code && !(rules && rules->among)) {
         added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, top);
         return ERR_OK;
@@ -220,9 +258,10 @@ static bool was_shown(const struct list_page *page, uint32_t index)
 }
 
 /* The order of a diverse list to the first entries, as many as `most` of n, without those that were shown,
- * which the others are to be unlike. Returns how many. */
+ * which the others are to be unlike, and those whose group (NULL: none are asked of) has its share. Returns
+ * how many. */
 static size_t order_diverse(struct diversity *v, struct topk_entry *entries, const struct list_page *page,
-                            size_t most, struct topk_entry *room)
+                            struct group_limit *groups, size_t most, struct topk_entry *room)
 {
     size_t n = 0;
     for (size_t i = 0; i < v->n; i++)
@@ -232,6 +271,10 @@ static size_t order_diverse(struct diversity *v, struct topk_entry *entries, con
         size_t i = diversity_next(v);
         if (i == v->n)
             break;
+        if (groups && !group_limit_take(groups, entries[i].index)) {
+            diversity_skip(v, i);
+            continue;
+        }
         diversity_take(v, i);
         room[n++] = entries[i];
     }
@@ -241,7 +284,8 @@ static size_t order_diverse(struct diversity *v, struct topk_entry *entries, con
 
 /* Makes the first entries of n a diverse list of at most `most`; *n: how many. */
 static enum err_code diversify(struct recommender *p, struct model_handle *handle,
-                               const struct recommend_query *q, size_t most, size_t *n, struct err *e)
+                               const struct recommend_query *q, struct group_limit *groups, size_t most,
+                               size_t *n, struct err *e)
 {
     const struct model *m = handle->model;
     struct diversity v = {.n = 0};
@@ -256,10 +300,84 @@ static enum err_code diversify(struct recommender *p, struct model_handle *handl
         code = diversity_init(&v, p->entries, *n, rows, m->spec.d_item, LIMIT_DIVERSE_WINDOW,
                               q->rules->diversity, e);
     if (!code)
-        *n = order_diverse(&v, p->entries, q->more->page, most, room);
+        *n = order_diverse(&v, p->entries, q->more->page, groups, most, room);
     diversity_fini(&v);
     mem_free(rows);
     mem_free(room);
+    return code;
+}
+
+/* Makes the first entries of n those that their groups have room for, best first, at most `most`; returns how
+ * many. */
+static size_t limit_groups(struct group_limit *groups, struct topk_entry *entries, size_t most, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n && kept < most; i++)
+        if (group_limit_take(groups, entries[i].index))
+            entries[kept++] = entries[i];
+    return kept;
+}
+
+/* What is listed, as the first entries: *n of at most `most`; *more: there are others, behind them or left
+ * out. */
+struct listing {
+    size_t most, n;
+    bool more;
+};
+
+/* One try to find them among the best k. *all: there are no others. */
+static enum err_code try_list(struct recommender *p, struct model_handle *handle, const struct weights *w,
+                              const struct recommend_query *q, size_t k, struct group_limit *groups,
+                              struct listing *l, bool *all, struct err *e)
+{
+    bool diverse = q->more && q->rules->diversity > 0;
+    struct topk top;
+    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    topk_init(&top, p->entries, k);
+    if (!code)
+        code = push_items(p, handle, w, q, &top, e);
+    if (code)
+        return code;
+    size_t n = topk_finish(&top), reaching = q->rules ? list_rules_reaching(q->rules, p->entries, n) : n;
+    *all = reaching < k;
+    l->n = reaching;
+    if (diverse)
+        code = diversify(p, handle, q, groups, l->most + 1, &l->n, e);
+    else if (groups)
+        l->n = limit_groups(groups, p->entries, l->most + 1, reaching);
+    size_t n_shown = diverse && q->more->page ? q->more->page->n_shown : 0;
+    l->more = groups ? reaching - n_shown > l->n || l->n > l->most : l->n > l->most;
+    if (l->n > l->most)
+        l->n = l->most;
+    return !code && groups && groups->failed ? err_set(e, ERR_NOMEM, "no memory for the groups of items")
+                                             : code;
+}
+
+/* Finds them. Where groups are full, the rest of a list is looked for among more and more items. */
+static enum err_code find_list(struct recommender *p, struct model_handle *handle, const struct weights *w,
+                               const struct recommend_query *q, struct listing *l, struct err *e)
+{
+    enum { WIDER = 4 };
+    bool paged = q->more && q->more->page, diverse = q->more && q->rules->diversity > 0;
+    bool grouped = q->rules && q->rules->max_per.n, all = false;
+    size_t count = item_snapshot_count(handle->items),
+           k = l->most + paged; /* one more tells of a next page */
+    if (diverse)
+        k += LIMIT_DIVERSE_WINDOW + (paged ? q->more->page->n_shown : 0);
+    if (grouped)
+        k = WIDER * k + 1;
+    struct group_limit groups = {.items = NULL};
+    if (grouped)
+        groups = group_limit_of(handle->items, &q->rules->max_per);
+    enum err_code code;
+    for (;; k *= WIDER) {
+        k = k < count ? k : count;
+        group_limit_clear(&groups);
+        code = try_list(p, handle, w, q, k, grouped ? &groups : NULL, l, &all, e);
+        if (code || !grouped || l->n == l->most || all || k == count)
+            break;
+    }
+    group_limit_fini(&groups);
     return code;
 }
 
@@ -334,27 +452,12 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     struct item_metadata metadata = {.ends = NULL};
     float deviations[LIMIT_EXPLAIN_ITEMS];
     bool paged = q->more && q->more->page;
-    bool diverse = q->more && q->rules->diversity > 0;
-    size_t last = q->offset + q->limit, k = last + paged; /* one more tells whether there is a next page */
-    if (diverse)
-        k += LIMIT_DIVERSE_WINDOW + (paged ? q->more->page->n_shown : 0);
-    if (k > item_snapshot_count(items))
-        k = item_snapshot_count(items);
+    struct listing l = {.most = q->offset + q->limit};
     assert(items == handle->items);
-    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
-    struct topk top;
-    topk_init(&top, p->entries, k);
-    if (!code)
-        code = push_items(p, handle, w, q, &top, e);
+    enum err_code code = find_list(p, handle, w, q, &l, e);
     if (code)
         return code;
-    size_t n = topk_finish(&top);
-    if (q->rules)
-        n = list_rules_reaching(q->rules, p->entries, n);
-    if (diverse && (code = diversify(p, handle, q, last + paged, &n, e)))
-        return code;
-    bool more = n > last;
-    n = more ? last : n;
+    size_t n = l.n;
     struct item_list best = {.entries = p->entries + q->offset, .n = n > q->offset ? n - q->offset : 0};
     if (q->more)
         take_unknown(q, n, &best);
@@ -368,7 +471,7 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     item_metadata_fini(&metadata);
     item_list_warn_of_categories(out, items, q->categories, q->n_categories);
     if (!code && paged)
-        code = add_page(p, q, &best, n, more, out, e);
+        code = add_page(p, q, &best, n, l.more, out, e);
     buf_addc(out, '}');
     return code ? code : buf_check(out, "the answer", e);
 }
