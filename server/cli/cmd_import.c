@@ -44,7 +44,7 @@ _Static_assert(OPTION_LIST_MAX <= (int)IMPORT_MAX_IGNORED, "every --ignore-field
 
 struct arguments {
     const char *store, *users, *items, *contexts, *model, *model_version, *format;
-    struct option_list interactions, ignored, columns;
+    struct option_list interactions, ignored, columns, kinds, words;
     struct table_name names[OPTION_LIST_MAX];
     struct import_tasks_options tasks;
     int64_t skip_bad;
@@ -153,6 +153,10 @@ static enum err_code to_import(struct arguments *a, struct import_options *o, st
     for (size_t i = 0; i < a->ignored.n; i++)
         o->ignored[o->n_ignored++] = a->ignored.values[i];
     enum err_code code = read_names(a, o, e);
+    for (size_t i = 0; i < a->kinds.n && !code; i++)
+        code = import_kinds_add(&o->kinds, a->kinds.values[i], e);
+    for (size_t i = 0; i < a->words.n && !code; i++)
+        code = import_kinds_map(&o->kinds, a->words.values[i], e);
     if (!code)
         code = check_files(o, e);
     return code ? code : check_model(a, e);
@@ -192,8 +196,8 @@ static enum err_code check_uses(const struct arguments *a, const struct option *
 {
     bool of_tasks = import_tasks_wanted(&a->tasks);
     const struct option_use uses[] = {
-        {"interactions users items contexts model model-version replace column no-header", of_tasks,
-         "goes with tables of users and items; those of tasks are imported by themselves"},
+        {"interactions users items contexts model model-version replace column no-header kind kind-map",
+         of_tasks, "goes with tables of users and items; those of tasks are imported by themselves"},
         {"task", !of_tasks, "goes with --tasks or --task-rows"},
         {"replace-rows", !a->tasks.rows, "goes with --task-rows"},
         {"replace", !a->items, "says that --items has all items; give --items"},
@@ -242,6 +246,10 @@ static int cmd_import(int argc, char **argv)
          "leave out a column, a field of the profile or one of the metadata", 0, 0, false},
         {"column", OPTION_LIST, &a.columns, "NAME=COLUMN",
          "what a column is: user=customer_id, price=VK, or by its number user=1", 0, 0, false},
+        {"kind", OPTION_LIST, &a.kinds, "NAME:WEIGHT",
+         "make a kind of events, or change it: cart:0.5:unseen, return:1:negative", 0, 0, false},
+        {"kind-map", OPTION_LIST, &a.words, "WORD=KIND",
+         "what words of the column kind mean: returned=return,refund=return", 0, 0, false},
         {"no-header", OPTION_FLAG, &a.no_header, NULL,
          "the first line is a row; --column says by number what columns are", 0, 0, false},
         {"replace", OPTION_FLAG, &a.replace, NULL,

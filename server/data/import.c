@@ -43,6 +43,7 @@ struct import {
     bool ignored_seen[IMPORT_MAX_IGNORED];
     struct import_seen seen; /* users with a context to come */
     struct import_deleted deleted;
+    struct import_kinds kinds;
 };
 
 /* ---- rows ---- */
@@ -137,6 +138,19 @@ static enum err_code put_row(struct import *im, const struct import_file *file, 
     return file->kind == TABLE_USERS ? put_user(im, file, row, e) : put_item(im, file, row, e);
 }
 
+static enum err_code load_event(struct import *im, const struct import_file *file,
+                                const struct table_row *row, struct err *e)
+{
+    struct store_event x = {.count = row->count,
+                            .weight = row->weight,
+                            .rating = row->rating,
+                            .timestamp = row->timestamp,
+                            .first = row->first};
+    enum err_code code = import_kinds_find(&im->kinds, row->kind, &x.kind, e);
+    return code ? err_prefix(e, "%s:%" PRIu64, file->path, row->line)
+                : store_load_event(im->load, row->user, row->item, &x, e);
+}
+
 /* Keeps a row until all are read. */
 static enum err_code keep_row(struct import *im, const struct import_file *file, const struct table_row *row,
                               uint64_t n_lines, struct err *e)
@@ -148,8 +162,7 @@ static enum err_code keep_row(struct import *im, const struct import_file *file,
     if (code)
         return code;
     if (file->kind == TABLE_INTERACTIONS)
-        return store_load_interaction(im->load, row->user, row->item, row->weight, row->rating,
-                                      row->timestamp, e);
+        return load_event(im, file, row, e);
     if (file->kind != TABLE_CONTEXTS)
         import_forms_row(&im->forms, row->object);
     code = file->kind == TABLE_CONTEXTS ? import_seen_note(&im->seen, im->conn, im->load, row->user, e)
@@ -452,6 +465,9 @@ static enum err_code read_files(struct import *im, const struct store_counts *be
     static const enum table_kind others[] = {TABLE_ITEMS, TABLE_USERS, TABLE_CONTEXTS};
     const struct import_options *o = im->options;
     enum err_code code = store_load_new(im->conn, o->stage_from ? o->stage_from : STAGE_FROM, &im->load, e);
+    im->kinds = o->kinds;
+    if (!code)
+        code = import_kinds_begin(&im->kinds, im->conn, e);
     if (!code)
         code = take_kind(im, TABLE_INTERACTIONS, e);
     if (!code && !im->failed)

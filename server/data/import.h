@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/progress.h"
+#include "server/data/import_kinds.h"
 #include "server/tables/format.h"
 #include "server/tables/naming.h"
 #include "store/store.h"
@@ -32,6 +33,7 @@ struct import_options {
     bool replace; /* the tables of items are all there are: others are deleted, deleted ones come back */
     const char *ignored[IMPORT_MAX_IGNORED]; /* (n_ignored) names of fields and columns that are left out */
     size_t n_ignored;
+    struct import_kinds kinds;  /* of events: those to be made, and what words mean */
     struct table_naming naming; /* columns that are called otherwise; what was seen is noted */
     int64_t skip_bad;           /* bad lines that are left out before the import fails */
     progress_fn *progress; /* told of a file's rows now and then; may be NULL. False ends with ERR_DEADLINE */

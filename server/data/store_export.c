@@ -12,11 +12,19 @@
 
 enum { LINE_BYTES = LIMIT_PROFILE_BYTES + LIMIT_METADATA_BYTES + LIMIT_LINE_BYTES };
 
+/* A kind of events, read before the interactions. */
+struct exported_kind {
+    int32_t number;
+    char name[LIMIT_KIND_BYTES + 1];
+};
+
 struct exporting {
     const struct store_export_options *o;
     struct store_export_report *report;
     struct store_conn *conn;
     struct key_ids users, items;
+    struct exported_kind kinds[LIMIT_KINDS]; /* (n_kinds) */
+    size_t n_kinds;
     struct buf line;
     enum err_code code;
     struct err *e;
@@ -89,8 +97,17 @@ static bool write_user(void *arg, int64_t user_key, struct text id, struct text 
     return write_line(x, EXPORT_USERS);
 }
 
-void store_export_add_interaction(struct buf *line, const struct store_interaction *i)
+void store_export_add_interaction(struct buf *line, const struct store_interaction *i, const char *kind)
 {
+    if (kind) {
+        buf_adds(line, ",\"kind\":");
+        buf_add_json_string(line, kind, strlen(kind));
+        buf_addf(line, ",\"count\":%d", i->count ? (int)i->count : 1);
+    }
+    if (kind && (i->first || i->timestamp)) {
+        buf_adds(line, ",\"first\":");
+        buf_add_int(line, i->first ? i->first : i->timestamp);
+    }
     if (i->weight != 1) {
         buf_adds(line, ",\"weight\":");
         add_number(line, i->weight);
@@ -100,9 +117,28 @@ void store_export_add_interaction(struct buf *line, const struct store_interacti
         add_number(line, i->rating);
     }
     if (i->timestamp) {
-        buf_adds(line, ",\"timestamp\":");
+        buf_adds(line, kind ? ",\"last\":" : ",\"timestamp\":");
         buf_add_int(line, i->timestamp);
     }
+}
+
+/* The name of the kind, where there is more to say than what every interaction says; else NULL. */
+static const char *kind_to_say(const struct exporting *x, const struct store_interaction *i)
+{
+    bool plain = i->kind == STORE_KIND_NONE && i->count <= 1 && (!i->first || i->first == i->timestamp);
+    for (size_t k = 0; !plain && k < x->n_kinds; k++)
+        if (x->kinds[k].number == i->kind)
+            return x->kinds[k].name;
+    return NULL;
+}
+
+static bool take_kind(void *arg, const struct store_kind *kind)
+{
+    struct exporting *x = arg;
+    struct exported_kind *k = &x->kinds[x->n_kinds++];
+    k->number = (int32_t)kind->number;
+    (void)snprintf(k->name, sizeof k->name, "%.*s", (int)kind->name.len, kind->name.data);
+    return x->n_kinds < LIMIT_KINDS;
 }
 
 static bool write_interaction(void *arg, int64_t user_key, const struct store_interaction *i)
@@ -115,7 +151,7 @@ static bool write_interaction(void *arg, int64_t user_key, const struct store_in
     }
     add_text(&x->line, "{\"user\":", user);
     add_text(&x->line, ",\"item\":", item);
-    store_export_add_interaction(&x->line, i);
+    store_export_add_interaction(&x->line, i, kind_to_say(x, i));
     return write_line(x, EXPORT_INTERACTIONS);
 }
 
@@ -173,6 +209,8 @@ static enum err_code write_tables(struct exporting *x, struct err *e)
     bool users = tables[EXPORT_USERS] || tables[EXPORT_INTERACTIONS] || tables[EXPORT_CONTEXTS];
     if (!code && !x->code && users)
         code = store_each_user(x->conn, write_user, x, e);
+    if (!code && !x->code && tables[EXPORT_INTERACTIONS])
+        code = store_each_kind(x->conn, take_kind, x, e);
     if (!code && !x->code && tables[EXPORT_INTERACTIONS])
         code = store_each_interaction(x->conn, write_interaction, x, e);
     if (!code && !x->code && tables[EXPORT_CONTEXTS])

@@ -41,6 +41,6 @@ enum err_code store_export_run(struct store_conn *c, const struct store_export_o
 
 /* Appends what a row says of an interaction behind its ids, as `,"weight":2`; what goes without saying is
  * left out. */
-void store_export_add_interaction(struct buf *line, const struct store_interaction *i);
+void store_export_add_interaction(struct buf *line, const struct store_interaction *i, const char *kind);
 
 #endif

@@ -42,7 +42,9 @@ static const struct synonyms all_synonyms[] = {
      IN_INTERACTIONS,
      {"timestamp", "ts", "time", "date", "datetime", /* the plain ones: N_PLAIN_TIMES */
       "unix_timestamp", "unixtime", "event_time", "event_timestamp", "occurred_at", "ordered_at",
-      "order_date", "order_time", "purchased_at", "purchase_date", "viewed_at", "rated_at", "created_at"}},
+      "order_date", "order_time", "purchased_at", "purchase_date", "viewed_at", "rated_at", "created_at",
+      "last"}},
+    {ROLE_KIND, IN_INTERACTIONS, {"kind"}},
     {ROLE_TITLE, IN_ITEMS, {"title", "name"}},
     {ROLE_CATEGORIES, IN_ITEMS, {"categories", "category", "genres", "genre", "tags"}},
     {ROLE_EMBEDDING, IN_CONTEXTS, {"embedding", "context", "vector"}},
@@ -84,7 +86,10 @@ const char *table_role_name(enum table_role role)
     for (size_t i = 0; i < N_SYNONYMS; i++)
         if (all_synonyms[i].role == role)
             return all_synonyms[i].names[0];
-    return role == ROLE_DELETED ? "deleted" : "";
+    return role == ROLE_DELETED ? "deleted"
+           : role == ROLE_COUNT ? "count"
+           : role == ROLE_FIRST ? "first"
+                                : "";
 }
 
 void table_columns_fini(struct table_columns *c)
@@ -168,9 +173,26 @@ static enum err_code settle_names(struct table_columns *c, struct err *e)
     return ERR_OK;
 }
 
+enum table_role table_role_with_kind(enum table_role role, const char *name)
+{
+    if ((role == ROLE_WEIGHT || role == ROLE_EXTRA) && is_name(text_of(name), "count"))
+        return ROLE_COUNT;
+    return role == ROLE_EXTRA && is_name(text_of(name), "first") ? ROLE_FIRST : role;
+}
+
+static bool has_role(const struct table_columns *c, enum table_role role)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->list[i].role == role)
+            return true;
+    return false;
+}
+
 /* Gives every role to one column at most; a column that loses its role is an extra one. */
 static enum err_code settle_roles(enum table_kind kind, struct table_columns *c, struct err *e)
 {
+    for (size_t i = 0; has_role(c, ROLE_KIND) && i < c->n; i++)
+        c->list[i].role = table_role_with_kind(c->list[i].role, c->list[i].name);
     for (size_t i = 0; i < c->n; i++) {
         for (size_t j = 0; j < i; j++) {
             if (c->list[i].role == ROLE_IGNORED || c->list[j].role == ROLE_IGNORED)
@@ -192,14 +214,6 @@ static enum err_code settle_roles(enum table_kind kind, struct table_columns *c,
         }
     }
     return ERR_OK;
-}
-
-static bool has_role(const struct table_columns *c, enum table_role role)
-{
-    for (size_t i = 0; i < c->n; i++)
-        if (c->list[i].role == role)
-            return true;
-    return false;
 }
 
 /* "user, user_id or userid" of a role, to out (n). */

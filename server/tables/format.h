@@ -23,6 +23,9 @@ enum table_role {
     ROLE_RATING,
     ROLE_WEIGHT,
     ROLE_TIME,
+    ROLE_KIND,  /* of event */
+    ROLE_COUNT, /* of events, where there is a kind */
+    ROLE_FIRST, /* the time of the first of them, where there is a kind */
     ROLE_TITLE,
     ROLE_CATEGORIES,
     ROLE_EMBEDDING,
@@ -106,6 +109,10 @@ bool table_role_needed(enum table_kind kind, enum table_role role);
 /* The role that a name has in a table of this kind. rank (may be NULL): 0 for the canonical name, rising for
  * its synonyms. */
 enum table_role table_role_of(enum table_kind kind, struct text name, size_t *rank);
+
+/* What a column of that role and name is beside one that says the kind of event: a count is of events then.
+ */
+enum table_role table_role_with_kind(enum table_role role, const char *name);
 
 /* Whether of several columns with this role the one with the lowest rank has it, and the others are extra
  * ones; else two synonyms beside each other are refused. rank is that of the last of them: a timestamp of

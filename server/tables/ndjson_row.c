@@ -281,8 +281,8 @@ static enum table_role role_beside(const struct table_json *j, const char *name,
     return role;
 }
 
-enum table_role table_json_role(const struct table_json *j, const char *name, enum table_kind kind,
-                                const char **as)
+static enum table_role role_alone(const struct table_json *j, const char *name, enum table_kind kind,
+                                  const char **as)
 {
     const struct table_name *given = table_naming_of(j->naming, text_of(name));
     if (as)
@@ -292,6 +292,17 @@ enum table_role table_json_role(const struct table_json *j, const char *name, en
     if (given)
         return table_role_of(kind, text_of(given->as), NULL);
     return given_name(j, name) ? ROLE_IGNORED : role_beside(j, name, kind);
+}
+
+enum table_role table_json_role(const struct table_json *j, const char *name, enum table_kind kind,
+                                const char **as)
+{
+    const char *called = name;
+    enum table_role role = role_alone(j, name, kind, &called);
+    bool of_kind = kind == TABLE_INTERACTIONS && (json_object_get(j->line, "kind") || given_name(j, "kind"));
+    if (as)
+        *as = called;
+    return of_kind && role != ROLE_IGNORED ? table_role_with_kind(role, called) : role;
 }
 
 enum err_code table_json_row(struct table_json *j, const char *line, size_t len, struct table_row_builder *b,

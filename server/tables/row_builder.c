@@ -111,6 +111,24 @@ static enum err_code set_time(struct table_row_builder *b, struct text text, str
     return code;
 }
 
+static enum err_code set_count(struct table_row_builder *b, struct text text, struct err *e)
+{
+    double x;
+    enum err_code code = read_number(text, "count", &x, e);
+    if (!code && !(x >= 1 && x <= LIMIT_EVENT_COUNT && floor(x) == x))
+        code = err_set(e, ERR_INVALID, "the count '%.*s' is no whole number from 1 to %d", text_shown(text),
+                       text.data, LIMIT_EVENT_COUNT);
+    if (!code)
+        b->row.count = (int32_t)x;
+    return code;
+}
+
+static enum err_code set_first(struct table_row_builder *b, struct text text, struct err *e)
+{
+    enum field_time_form form;
+    return field_time_of_text(text, b->now, &b->row.first, &form, e);
+}
+
 enum err_code table_row_add_category(struct table_row_builder *b, struct text text, struct err *e)
 {
     if (!b->exact)
@@ -277,6 +295,13 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
         return set_weight(b, name, text, e);
     case ROLE_TIME:
         return set_time(b, text, e);
+    case ROLE_KIND:
+        b->row.kind = text;
+        return ERR_OK;
+    case ROLE_COUNT:
+        return set_count(b, text, e);
+    case ROLE_FIRST:
+        return set_first(b, text, e);
     case ROLE_TITLE:
         return set_title(b, text, e);
     case ROLE_CATEGORIES:
@@ -316,6 +341,8 @@ enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struc
         code = check_row_id(b, row->user, "user", e);
     if (!code && (b->kind == TABLE_INTERACTIONS || b->kind == TABLE_ITEMS))
         code = check_row_id(b, row->item, "item", e);
+    if (!code && row->first > row->timestamp)
+        code = err_set(e, ERR_INVALID, "the first event is later than the last");
     if (!code && b->kind == TABLE_CONTEXTS && !row->n_embedding)
         code = err_set(e, ERR_INVALID, "the embedding is empty");
     if (!code)

@@ -6,7 +6,8 @@
  *   user        user user_id userid uid customer customer_id customerid visitor_id visitorid
  *   item        item item_id itemid movie_id movieid iid product product_id productid book_id track_id
  *   rating      rating score stars
- *   weight      weight count
+ *   weight      weight count; with a kind, a count is how many events it is of
+ *   kind        kind
  *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or text
  *               (server/fields/time_text.h)
  *   title       title name
@@ -70,6 +71,9 @@ struct table_row {
     int64_t timestamp;              /* seconds; 0 when none is given */
     bool timed;                     /* one is given, */
     enum field_time_form time_form; /* written so */
+    struct text kind;               /* of event, as the file says it; NULL data: none */
+    int32_t count;                  /* of events; 0 when none is given */
+    int64_t first;                  /* of them, seconds; 0 when none is given */
     struct text title;
     struct text categories; /* a JSON array of strings */
     /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there

@@ -1,0 +1,141 @@
+#include "server/data/import_kinds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- options ---- */
+
+/* The text up to a character, and what follows it; *rest NULL: it is not there. */
+static struct text before(const char *text, char stop, const char **rest)
+{
+    const char *end = strchr(text, stop);
+    *rest = end ? end + 1 : NULL;
+    return (struct text){text, end ? (size_t)(end - text) : strlen(text)};
+}
+
+static bool read_weight(struct text text, double *out)
+{
+    char copy[64], *end;
+    if (text.len == 0 || text.len >= sizeof copy)
+        return false;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    *out = strtod(copy, &end);
+    return *end == '\0';
+}
+
+enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct err *e)
+{
+    const char *rest;
+    struct store_kind kind = {.name = before(text, ':', &rest)};
+    bool good = rest && read_weight(before(rest, ':', &rest), &kind.weight);
+    while (good && rest) {
+        struct text word = before(rest, ':', &rest);
+        bool negative = text_is(word, "negative"), unseen = text_is(word, "unseen");
+        kind.negative = kind.negative || negative;
+        kind.unseen = kind.unseen || unseen;
+        good = negative || unseen;
+    }
+    if (!good)
+        return err_set(e, ERR_INVALID,
+                       "--kind '%s': it is written NAME:WEIGHT[:negative][:unseen], as cart:0.5:unseen",
+                       text);
+    if (k->n_made == IMPORT_MAX_KINDS)
+        return err_set(e, ERR_INVALID, "--kind: at most %d at a time", IMPORT_MAX_KINDS);
+    k->made[k->n_made++] = kind;
+    return ERR_OK;
+}
+
+static const struct import_word *word_of(const struct import_kinds *k, struct text word)
+{
+    for (size_t i = 0; i < k->n_words; i++)
+        if (text_compare(k->words[i].word, word) == 0)
+            return &k->words[i];
+    return NULL;
+}
+
+enum err_code import_kinds_map(struct import_kinds *k, const char *text, struct err *e)
+{
+    for (const char *at = text, *rest; at; at = rest) {
+        struct text pair = before(at, ',', &rest);
+        const char *equals = memchr(pair.data, '=', pair.len);
+        struct text word = {pair.data, equals ? (size_t)(equals - pair.data) : 0};
+        struct text kind = {equals + 1, equals ? pair.len - word.len - 1 : 0};
+        if (!equals || !word.len || !kind.len)
+            return err_set(e, ERR_INVALID, "--kind-map '%s': it is written WORD=KIND,WORD=KIND", text);
+        if (word_of(k, word))
+            return err_set(e, ERR_INVALID, "--kind-map: '%.*s' is to mean two things", (int)word.len,
+                           word.data);
+        if (k->n_words == IMPORT_MAX_WORDS)
+            return err_set(e, ERR_INVALID, "--kind-map: at most %d words", IMPORT_MAX_WORDS);
+        k->words[k->n_words++] = (struct import_word){word, kind};
+    }
+    return ERR_OK;
+}
+
+/* ---- the store's ---- */
+
+static bool take(void *arg, const struct store_kind *kind)
+{
+    struct import_kinds *k = arg;
+    k->numbers[k->n] = (int32_t)kind->number;
+    (void)snprintf(k->names[k->n++], sizeof *k->names, "%.*s", (int)kind->name.len, kind->name.data);
+    return k->n < LIMIT_KINDS;
+}
+
+static enum err_code make(const struct import_kinds *k, struct store_conn *c, struct err *e)
+{
+    bool changed;
+    if (!k->n_made)
+        return ERR_OK;
+    enum err_code code = store_begin(c, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < k->n_made && !code; i++)
+        code = store_put_kind(c, &k->made[i], &changed, e);
+    if (!code)
+        return store_commit(c, e);
+    store_rollback(c);
+    return err_prefix(e, "--kind");
+}
+
+static enum err_code find(const struct import_kinds *k, struct text name, int32_t *number, struct err *e)
+{
+    char known[512];
+    size_t len = 0;
+    for (size_t i = 0; i < k->n; i++)
+        if (text_is(name, k->names[i])) {
+            *number = k->numbers[i];
+            return ERR_OK;
+        }
+    known[0] = '\0';
+    for (size_t i = 0; i < k->n && len < sizeof known; i++)
+        len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", i ? ", " : "", k->names[i]);
+    return err_set(e, ERR_INVALID,
+                   "no kind of events '%.*s'; known: %s. --kind-map %.*s=KIND says which is meant, "
+                   "--kind %.*s:1 makes one",
+                   text_shown(name), name.data, known, text_shown(name), name.data, text_shown(name),
+                   name.data);
+}
+
+enum err_code import_kinds_begin(struct import_kinds *k, struct store_conn *c, struct err *e)
+{
+    int32_t number;
+    k->n = 0;
+    enum err_code code = make(k, c, e);
+    if (!code)
+        code = store_each_kind(c, take, k, e);
+    for (size_t i = 0; i < k->n_words && !code; i++)
+        if ((code = find(k, k->words[i].kind, &number, e)))
+            code = err_prefix(e, "--kind-map");
+    return code;
+}
+
+enum err_code import_kinds_find(const struct import_kinds *k, struct text word, int32_t *number,
+                                struct err *e)
+{
+    const struct import_word *mapped = word.data ? word_of(k, word) : NULL;
+    *number = STORE_KIND_NONE;
+    return word.data ? find(k, mapped ? mapped->kind : word, number, e) : ERR_OK;
+}

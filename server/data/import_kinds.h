@@ -1,0 +1,45 @@
+/* import_kinds - kinds of events of an import: those that it makes (--kind), what a file's words for kinds
+ * mean (--kind-map), and the numbers of those that the store has.
+ * Layer: server/data
+ * Threads: confined to its thread.
+ * Memory: none; the options' texts are borrowed. */
+#ifndef SERVER_DATA_IMPORT_KINDS_H
+#define SERVER_DATA_IMPORT_KINDS_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "store/store.h"
+
+#include <stddef.h>
+
+enum { IMPORT_MAX_KINDS = 16, IMPORT_MAX_WORDS = 64 };
+
+struct import_word {
+    struct text word, kind; /* returned, return */
+};
+
+struct import_kinds {
+    struct store_kind made[IMPORT_MAX_KINDS]; /* (n_made) */
+    size_t n_made;
+    struct import_word words[IMPORT_MAX_WORDS]; /* (n_words) */
+    size_t n_words;
+    size_t n; /* of the store, once they are read */
+    int32_t numbers[LIMIT_KINDS];
+    char names[LIMIT_KINDS][LIMIT_KIND_BYTES + 1];
+};
+
+/* Reads NAME:WEIGHT[:negative][:unseen]; ERR_INVALID says how it is written. */
+enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct err *e) ERR_MUST_CHECK;
+
+/* Reads WORD=KIND[,WORD=KIND...]. ERR_INVALID: not that, or a word with two meanings. */
+enum err_code import_kinds_map(struct import_kinds *k, const char *text, struct err *e) ERR_MUST_CHECK;
+
+/* Makes the kinds of the options, in a transaction of its own, and reads those that there are. ERR_INVALID: a
+ * word means a kind that there is not. */
+enum err_code import_kinds_begin(struct import_kinds *k, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
+/* The number of a file's word for a kind; NULL data: none. ERR_INVALID names the kinds that there are. */
+enum err_code import_kinds_find(const struct import_kinds *k, struct text word, int32_t *number,
+                                struct err *e) ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,78 @@
+"""hypernet import of kinds of events: a column of them, what its words mean, kinds that are made; and what export writes of them comes back."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+
+
+class Kinds(hn.Folder):
+    def rows(self, store=None):
+        return self.query("SELECT u.id, i.id, k.name, x.count, x.timestamp, x.first_time, x.weight FROM interactions x JOIN users u USING (user_key) "
+                          "JOIN items i USING (item_key) JOIN kinds k USING (kind) ORDER BY 1, 2, 3")
+
+    def load(self, text, *options, name="orders.csv", check=True):
+        return hn.run("import", "--store", self.store, "--interactions", self.file(name, text), *options, check=check)
+
+    def test_a_column_says_the_kind_and_its_words_may_be_others(self):
+        self.load("user,item,kind,timestamp\na,x,view,10\na,x,purchase,20\na,x,view,30\nb,y,returned,5\nb,y,refund,7\nb,z,,9\n",
+                  "--kind", "return:1:negative", "--kind", "cart:0.5:unseen", "--kind-map", "returned=return,refund=return")
+        self.assertEqual(self.rows(), [("a", "x", "purchase", 1, 20, 0, 1), ("a", "x", "view", 2, 30, 10, 1), ("b", "y", "return", 2, 7, 5, 1),
+                                       ("b", "z", "interaction", 1, 9, 0, 1)])
+        self.assertEqual(self.query("SELECT name, weight, negative, unseen FROM kinds WHERE kind > 5 ORDER BY kind"),
+                         [("return", 1, 1, 0), ("cart", 0.5, 0, 1)])
+
+    def test_a_word_that_is_no_kind_is_named_with_those_that_are(self):
+        run = self.load("user,item,kind\na,x,view\na,y,buy\n", check=False)
+        self.assertEqual(run.returncode, 1)
+        for part in ("no kind of events 'buy'", "known: interaction, view, like, purchase, dislike, shown", "--kind-map buy=KIND", ":3"):
+            self.assertIn(part, run.stderr.decode())
+        self.assertFalse(os.path.exists(self.store))
+        self.load("user,item,kind\na,x,view\na,y,buy\n", "--skip-bad", "1")
+        self.assertEqual(len(self.rows()), 1)
+
+    def test_options_that_cannot_be_are_refused(self):
+        for options in (("--kind", "cart"), ("--kind", "cart:x"), ("--kind", "cart:1:soon"), ("--kind", "Big:1"), ("--kind", "cart:-1"),
+                        ("--kind", "interaction:2"), ("--kind-map", "a"), ("--kind-map", "=view"), ("--kind-map", "a=nothing"),
+                        ("--kind-map", "a=view,a=like")):
+            run = self.load("user,item,kind\na,x,view\n", *options, check=False)
+            self.assertNotEqual(run.returncode, 0, options)
+            self.assertIn(options[0], run.stderr.decode())
+            self.assertFalse(os.path.exists(self.store), options)
+
+    def test_a_count_is_of_events_beside_a_kind_and_a_weight_without_one(self):
+        self.load("user,item,kind,count,first,last\na,x,view,7,10,30\n")
+        self.load("user,item,count\na,y,7\n", name="plain.csv")
+        self.load('{"user":"b","item":"x","kind":"view","count":3,"first":1,"last":9,"weight":2}\n{"user":"b","item":"y","count":3}\n', name="more.ndjson")
+        self.assertEqual(self.rows(), [("a", "x", "view", 7, 30, 10, 1), ("a", "y", "interaction", 1, 0, 0, 7), ("b", "x", "view", 3, 9, 1, 2),
+                                       ("b", "y", "interaction", 1, 0, 0, 3)])
+        for bad in ("user,item,kind,count\na,x,view,0\n", "user,item,kind,count\na,x,view,1.5\n", "user,item,kind,first,last\na,x,view,9,5\n"):
+            self.assertEqual(self.load(bad, check=False).returncode, 1, bad)
+
+
+class There(hn.Case):
+    def test_what_is_exported_and_imported_answers_the_same(self):
+        w = hn.world()
+        store, folder = w.copy_store(), hn.temporary_folder()
+        tables = [part for t in ("users", "items", "interactions") for part in (f"--{t}", os.path.join(folder, t + ".ndjson"))]
+        users = ("k", *w.users[:20])
+        with hn.Server(store=store) as server:
+            server.register("k", {"interactions": [{"item": w.items[0], "timestamp": 3}]})
+            for n, kind in enumerate(("view", "view", "purchase", "dislike", "shown", "like")):
+                self.assertEqual(server.event("k", w.items[n % 4 + 1], kind=kind, timestamp=100 + n % 3).status, 200)
+            server.event("k", w.items[0], timestamp=50)
+            before = [(server.recommend(u, limit=200).json["items"], server.user(u).json["interactions"]) for u in users]
+        hn.run("export", "--store", store, *tables)
+        with open(os.path.join(folder, "interactions.ndjson"), encoding="utf-8") as f:
+            lines = [json.loads(line) for line in f]
+        self.assertIn({"user": "k", "item": w.items[0], "kind": "interaction", "count": 2, "first": 3, "last": 50}, lines)
+        there = os.path.join(folder, "there.db")
+        hn.run("import", "--store", there, *tables)
+        with hn.Server(store=there) as server:
+            self.assertEqual([(server.recommend(u, limit=200).json["items"], server.user(u).json["interactions"]) for u in users], before)
+
+
+if __name__ == "__main__":
+    unittest.main()
