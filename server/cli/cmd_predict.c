@@ -39,7 +39,7 @@ static void print_header(const struct arguments *a, const struct model_spec *spe
     for (size_t k = 0; k < t->n_classes; k++)
         (void)printf("\t%s", t->classes[k]);
     if (a->uncertainty)
-        (void)printf("\t%s\tepistemic", t->n_classes ? "entropy" : "deviation");
+        (void)printf("\t%s", t->n_classes ? "entropy\tepistemic\tnovelty" : "deviation\tepistemic");
     (void)printf("\tknown\n");
 }
 
@@ -56,6 +56,8 @@ static void print_uncertainty(const struct arguments *a, const struct task_answe
                                 &all, &epistemic);
     }
     (void)printf("\t%.6g\t%.6g", task_answers_shown(all), task_answers_shown(epistemic));
+    if (n)
+        (void)printf("\t%.6g", answers->own[i]);
 }
 
 static void print_row(const struct arguments *a, const struct task_answers *answers,

@@ -221,7 +221,7 @@ static void add_outside(struct buf *b, const struct result *r, const struct mode
 {
     static const char *const keys[] = {"auroc", "low", "high", "inside", "outside"};
     buf_addf(b, ",\"outside\":{\"rows\":%zu", r->outside.n_rows);
-    for (size_t u = 0; u < N_TASK_UNCERTAINTIES; u++) {
+    for (size_t u = 0; u < task_uncertainties(spec); u++) {
         const double figures[] = {r->outside.by[u].area, r->outside.by[u].low, r->outside.by[u].high,
                                   r->outside.by[u].inside, r->outside.by[u].outside};
         buf_addf(b, ",\"%s\":{", task_uncertainty_name((enum task_uncertainty)u, spec));
@@ -276,7 +276,7 @@ static void print_outside(const struct result *r, const struct model_spec *spec)
     (void)printf("%zu rows outside are told from the others (area under the ROC curve, 95 %% intervals over "
                  "tasks)\n",
                  r->outside.n_rows);
-    for (size_t u = 0; u < N_TASK_UNCERTAINTIES; u++)
+    for (size_t u = 0; u < task_uncertainties(spec); u++)
         (void)printf("by %-17s %.4g, between %.4g and %.4g; on the mean %.4g inside, %.4g outside\n",
                      task_uncertainty_name((enum task_uncertainty)u, spec), r->outside.by[u].area,
                      r->outside.by[u].low, r->outside.by[u].high, r->outside.by[u].inside,

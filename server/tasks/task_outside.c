@@ -7,9 +7,17 @@
 #include <math.h>
 #include <string.h>
 
+size_t task_uncertainties(const struct model_spec *spec)
+{
+    return spec->task.n_classes ? N_TASK_UNCERTAINTIES : TASK_NOVELTY;
+}
+
 const char *task_uncertainty_name(enum task_uncertainty u, const struct model_spec *spec)
 {
-    return u == TASK_EPISTEMIC ? "epistemic" : spec->task.n_classes ? "entropy" : "deviation";
+    return u == TASK_EPISTEMIC    ? "epistemic"
+           : u == TASK_NOVELTY    ? "novelty"
+           : spec->task.n_classes ? "entropy"
+                                  : "deviation";
 }
 
 /* Both tables together: of each row what it is told by. */
@@ -47,6 +55,7 @@ static void measure_row(const struct work *w, const struct task_answers *a, size
     if (n) {
         out[TASK_EPISTEMIC] = task_information(&w->information, a->value + i * n, a->own[i]);
         out[TASK_WHOLE] = a->spread[i];
+        out[TASK_NOVELTY] = a->own[i];
         return;
     }
     task_answers_deviations(a, i, task_answers_bounds(a, i, TASK_ONE_DEVIATION), true, &out[TASK_WHOLE],
@@ -60,7 +69,7 @@ static void add_task(struct work *w, const struct task_answered *t, size_t task,
     for (size_t i = t->data->row_start[task]; i < t->data->row_start[task + 1]; i++, w->n++) {
         double found[N_TASK_UNCERTAINTIES];
         measure_row(w, t->answers, i, found);
-        for (size_t u = 0; u < N_TASK_UNCERTAINTIES; u++) {
+        for (size_t u = 0; u < task_uncertainties(t->answers->spec); u++) {
             w->rows[u][w->n] = (struct roc_row){found[u], number, is_outside};
             *(is_outside ? &out->by[u].outside : &out->by[u].inside) += found[u] / (double)t->answers->n;
         }
@@ -81,7 +90,7 @@ enum err_code task_outside_make(const struct task_answered *inside, const struct
         uint32_t number = id_table_find(inside->ids, id_table_text(outside->ids, (uint32_t)t));
         add_task(&w, outside, t, number == ID_TABLE_NONE ? (uint32_t)w.n_tasks++ : number, true, out);
     }
-    for (size_t u = 0; u < N_TASK_UNCERTAINTIES && !code; u++) {
+    for (size_t u = 0; u < task_uncertainties(inside->answers->spec) && !code; u++) {
         roc_sort(w.rows[u], w.n);
         out->by[u].area = roc_area(w.rows[u], w.n, NULL);
         roc_interval(w.rows[u], w.n, w.n_tasks, seed, w.weights, &out->by[u].low, &out->by[u].high);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum task_uncertainty { TASK_EPISTEMIC, TASK_WHOLE, N_TASK_UNCERTAINTIES };
+enum task_uncertainty { TASK_EPISTEMIC, TASK_WHOLE, TASK_NOVELTY, N_TASK_UNCERTAINTIES };
 
 struct task_outside {
     size_t n_rows; /* that are outside */
@@ -23,7 +23,10 @@ struct task_outside {
     } by[N_TASK_UNCERTAINTIES];
 };
 
-/* "epistemic", and "deviation" or "entropy". */
+/* Those that answers have: the first two of numbers, all of classes. */
+size_t task_uncertainties(const struct model_spec *spec);
+
+/* "epistemic", "deviation" or "entropy", and "novelty", which is the deviation of a logit. */
 const char *task_uncertainty_name(enum task_uncertainty u, const struct model_spec *spec);
 
 /* Answered rows of a table, whose tasks have ids. */

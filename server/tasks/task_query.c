@@ -191,7 +191,8 @@ static void write_class(const struct task_room *r, const struct task_query *q, s
     }
     buf_addf(out, "},\"entropy\":%.6g", r->answers.spread[i]);
     if (q->uncertainty)
-        buf_addf(out, ",\"epistemic\":%.6g", task_information(&r->information, p, r->answers.own[i]));
+        buf_addf(out, ",\"epistemic\":%.6g,\"novelty\":%.6g",
+                 task_information(&r->information, p, r->answers.own[i]), r->answers.own[i]);
     buf_addc(out, '}');
 }
 

@@ -209,10 +209,12 @@ class Predictions(shops.Case):
         self.assertEqual(some, self.predicted("s20", dict(body, support={"rows": rows[:16]}), model="busy")["predictions"])
         for p in none + some:
             self.assertTrue(0 <= p["epistemic"] <= p["entropy"], p)
+        for a, b in zip(none, some):
+            self.assertLess(b["novelty"], a["novelty"])  # rows of the task make no row newer
         mean = [sum(p["epistemic"] for p in answers) / len(answers) for answers in (none, some)]
         self.assertLess(mean[1], mean[0])
         plain = self.predicted("s20", dict(body, uncertainty=False), model="busy", cold_start="true")["predictions"]
-        self.assertEqual([without(p, "epistemic") for p in none], plain)
+        self.assertEqual([without(without(p, "epistemic"), "novelty") for p in none], plain)
         other = self.predicted("s20", dict(body, seed=9), model="busy", cold_start="true")["predictions"]
         self.assertNotEqual(none, other)
         for a, b in zip(none, other):

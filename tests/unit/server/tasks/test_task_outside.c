@@ -80,7 +80,8 @@ START_TEST(rows_outside_are_told_by_what_is_larger_there)
     ck_assert_double_eq_tol(found.by[TASK_WHOLE].area, naive(spread[0], spread[1]), 1e-12);
     ck_assert_double_gt(found.by[TASK_EPISTEMIC].area, 0.7);
     ck_assert_double_gt(found.by[TASK_EPISTEMIC].outside, found.by[TASK_EPISTEMIC].inside);
-    for (size_t u = 0; u < N_TASK_UNCERTAINTIES; u++) {
+    ck_assert_uint_eq(task_uncertainties(&spec), 2); /* of numbers */
+    for (size_t u = 0; u < task_uncertainties(&spec); u++) {
         ck_assert_double_le(found.by[u].low, found.by[u].area);
         ck_assert_double_ge(found.by[u].high, found.by[u].area);
         ck_assert_double_lt(found.by[u].low, found.by[u].high);
@@ -117,7 +118,10 @@ START_TEST(of_classes_it_is_the_entropy_and_its_epistemic_part)
     ck_assert_double_eq(found.by[TASK_WHOLE].area, 1);
     ck_assert_double_gt(found.by[TASK_EPISTEMIC].outside, 5 * found.by[TASK_EPISTEMIC].inside);
     ck_assert_double_eq_tol(found.by[TASK_WHOLE].outside, 0.5, 1e-12);
+    ck_assert_double_eq(found.by[TASK_NOVELTY].area, 1);
+    ck_assert_double_eq_tol(found.by[TASK_NOVELTY].outside, 2, 1e-12);
     ck_assert_str_eq(task_uncertainty_name(TASK_WHOLE, &spec), "entropy");
+    ck_assert_str_eq(task_uncertainty_name(TASK_NOVELTY, &spec), "novelty");
 }
 END_TEST
 
