@@ -55,6 +55,8 @@ struct store_backend {
     enum err_code (*each_task)(struct store_conn *c, store_task_fn *fn, void *arg, struct err *e);
     enum err_code (*each_task_row)(struct store_conn *c, struct text id, store_task_row_fn *fn, void *arg,
                                    struct err *e);
+    enum err_code (*each_context)(struct store_conn *c, const struct store_context_key *key,
+                                  store_context_fn *fn, void *arg, struct err *e);
     enum err_code (*each_task_context)(struct store_conn *c, struct text id, store_task_context_fn *fn,
                                        void *arg, struct err *e);
     enum err_code (*count)(struct store_conn *c, struct store_counts *out, struct err *e);

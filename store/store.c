@@ -532,6 +532,12 @@ enum err_code store_each_task_row(struct store_conn *c, struct text id, store_ta
     return code ? code : c->backend->each_task_row(c, id, fn, arg, e);
 }
 
+enum err_code store_each_context(struct store_conn *c, const struct store_context_key *key,
+                                 store_context_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_context(c, key, fn, arg, e);
+}
+
 enum err_code store_each_task_context(struct store_conn *c, struct text id, store_task_context_fn *fn,
                                       void *arg, struct err *e)
 {

@@ -262,6 +262,14 @@ enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *ta
 enum err_code store_each_user(struct store_conn *c, store_user_fn *fn, void *arg,
                               struct err *e) ERR_MUST_CHECK;
 
+/* A user's stored context for the asked model and version; as the callbacks above. */
+typedef bool store_context_fn(void *arg, struct text user, int64_t revision, struct text embedding);
+
+/* The contexts of all users for `key`, in no order; those of an older revision than their user's too. Cost: a
+ * read of all contexts. */
+enum err_code store_each_context(struct store_conn *c, const struct store_context_key *key,
+                                 store_context_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
+
 /* The kinds of events by number; the callback as those above. */
 typedef bool store_kind_fn(void *arg, const struct store_kind *kind);
 enum err_code store_each_kind(struct store_conn *c, store_kind_fn *fn, void *arg,

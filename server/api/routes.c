@@ -20,6 +20,8 @@ static const char *const example_params[] = {"model", "create", "on_error", "unk
 static const char *const put_task_params[] = {"model", "unknown_category", NULL};
 static const char *const put_tasks_params[] = {"model", "on_error", "unknown_category", NULL};
 static const char *const model_params[] = {"model", NULL};
+static const char *const limit_params[] = {"limit", "model", NULL};
+static const char *const always_long[] = {"*", NULL};
 static const char *const write_params[] = {"model", "on_error", "create", NULL};
 static const char *const event_params[] = {"on_error", "create", NULL};
 static const char *const remove_params[] = {"kind", NULL};
@@ -41,6 +43,12 @@ static const struct route rows[] = {
     {"PUT", "/v1/admin/event-kinds", ACCESS_ADMIN, BODY_JSON, no_params, ROUTE_WRITES, NULL, api_kinds_put,
      NULL},
     {"GET", "/v1/users/{user}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_user_get, NULL},
+    {"GET", "/v1/users/{user}/export", ACCESS_API, BODY_NONE, no_params, ROUTE_READS, NULL,
+     api_user_export_get, always_long},
+    {"GET", "/v1/users/{user}/similar", ACCESS_API, BODY_NONE, limit_params, ROUTE_SCANS, NULL,
+     api_similar_users_get, NULL},
+    {"POST", "/v1/users/{user}/merge", ACCESS_API, BODY_JSON, model_params, ROUTE_WRITES, NULL,
+     api_merge_post, NULL},
     {"PUT", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, ROUTE_WRITES, NULL,
      api_admin_user_put, NULL},
     {"PATCH", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, ROUTE_WRITES, NULL,

@@ -13,6 +13,7 @@
 #define SERVING_COUNTERS(X)                                                                                  \
     X(registrations, "Users registered or replaced")                                                         \
     X(deletions, "Users deleted")                                                                            \
+    X(merges, "Users who became part of another")                                                            \
     X(item_registrations, "Items registered or replaced")                                                    \
     X(item_deletions, "Items deleted")                                                                       \
     X(task_registrations, "Tasks registered or replaced")                                                    \

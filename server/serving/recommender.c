@@ -8,6 +8,7 @@
 #include "server/serving/user_weights.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum err_code recommender_new(struct serving *serving, struct store_conn *conn, struct recommender **out,
                               struct err *e)
@@ -273,6 +274,23 @@ enum err_code recommender_of_record(struct recommender *p, struct model_handle *
     struct user_encoder *encoder;
     enum err_code code = model_handle_encoder(handle, &encoder, e);
     return code ? code : context_make_weights(encoder, model_handle_items(handle), &p->user, out, e);
+}
+
+enum err_code recommender_context(struct recommender *p, struct model_handle *handle, struct text user,
+                                  float *c, struct err *e)
+{
+    struct user_encoder *encoder;
+    const float *found = NULL; /* (C) */
+    bool stored;
+    enum err_code code = model_handle_encoder(handle, &encoder, e);
+    if (!code)
+        code = read_either(p, handle, user, READ_CONTEXT, &stored, e);
+    if (!code)
+        code = stored ? context_of_stored(encoder, &p->context, &found, e)
+                      : context_of_user(encoder, model_handle_items(handle), &p->user, &found, e);
+    if (!code)
+        memcpy(c, found, handle->model->spec.d_context * sizeof *c);
+    return code;
 }
 
 /* ---- several contexts as one ---- */

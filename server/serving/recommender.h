@@ -90,6 +90,10 @@ enum err_code recommender_reread(struct recommender *p, struct model_handle *han
 enum err_code recommender_of_record(struct recommender *p, struct model_handle *handle, struct weights **out,
                                     struct err *e) ERR_MUST_CHECK;
 
+/* The context (C) that answers for a user now, to c. Errors as recommender_acquire. */
+enum err_code recommender_context(struct recommender *p, struct model_handle *handle, struct text user,
+                                  float *c, struct err *e) ERR_MUST_CHECK;
+
 /* One of several contexts that are asked for as one: of a user, or as its numbers. */
 struct blended_context {
     struct text user;       /* NULL data: the embedding */

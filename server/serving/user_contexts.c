@@ -43,6 +43,25 @@ enum err_code user_contexts_touch_item(struct session *t, struct text id, int64_
     return is_beyond_a_model(t, key) ? store_touch_item(t->writer, id, e) : ERR_OK;
 }
 
+enum err_code user_contexts_touch_items(struct session *t, const struct store_user *user, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    assert(t->writer);
+    for (size_t i = 0; i < recommender_n_models(t->recommender) && !code; i++) {
+        struct model_handle *handle = recommender_model(t->recommender, i);
+        const struct item_index *items = item_snapshot_items(model_handle_items(handle));
+        for (size_t k = 0; k < user->n_interactions && !code; k++) {
+            long index = item_index_index(items, user->interactions[k].item_key);
+            struct text id;
+            if (index < (long)handle->model->spec.n_items)
+                continue;
+            id.data = item_index_id(items, (size_t)index, &id.len);
+            code = store_touch_item(t->writer, id, e);
+        }
+    }
+    return code;
+}
+
 const char *user_contexts_source(const struct model_handle *handle, const struct store_user *record)
 {
     struct text profile = {record->profile.data, record->profile.len};

@@ -57,6 +57,10 @@ struct user_batch {
  * changed. What fails is left to whoever asks for it and to the next start, and logged once. */
 void user_contexts_follow(struct session *t, const struct user_batch *b);
 
+/* Within a write: the same of all items that a user took, as far as this process knows their ids. */
+enum err_code user_contexts_touch_items(struct session *t, const struct store_user *user,
+                                        struct err *e) ERR_MUST_CHECK;
+
 /* Within a write: records that an item beyond a model's own was taken, which moves it. */
 enum err_code user_contexts_touch_item(struct session *t, struct text id, int64_t key,
                                        struct err *e) ERR_MUST_CHECK;

@@ -335,6 +335,7 @@ const struct store_backend sqlite_backend = {
     .read_task = sqlite_read_task,
     .each_task = sqlite_each_task,
     .each_task_row = sqlite_each_task_row,
+    .each_context = sqlite_each_context,
     .each_task_context = sqlite_each_task_context,
     .put_task = sqlite_put_task,
     .clear_task = sqlite_clear_task,

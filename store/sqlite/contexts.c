@@ -291,3 +291,26 @@ enum err_code sqlite_read_user_nonblocking(struct store_conn *conn, struct text 
     sqlite_nonblocking_end(c);
     return code ? not_without_waiting(c, e) : ERR_OK;
 }
+
+enum err_code sqlite_each_context(struct store_conn *conn, const struct store_context_key *key,
+                                  store_context_fn *fn, void *arg, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_CONTEXT);
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    sqlite3_bind_text(s, 1, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model_version, -1, SQLITE_STATIC);
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct text id;
+        code = sqlite_column_view(c, s, 0, true, &id, e);
+        const struct text bytes = {sqlite3_column_blob(s, 2), (size_t)sqlite3_column_bytes(s, 2)};
+        if (!code && !bytes.data && bytes.len)
+            code = sqlite_fail(c, SQLITE_NOMEM, "read a context", e);
+        wanted = !code && fn(arg, id, sqlite3_column_int64(s, 1), bytes);
+    }
+    enum err_code ended = sqlite_stepped(c, s, rc, "read the contexts", e);
+    return code ? code : ended;
+}

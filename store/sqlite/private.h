@@ -91,6 +91,8 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
     X(USER_OF, "SELECT user_key, profile, " SQLITE_REVISION("") " AS r FROM users WHERE id = ?1 AND r >= 0") \
     X(CONTEXT_OF, "SELECT revision, given, embedding FROM contexts "                                         \
                   "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
+    X(EACH_CONTEXT, "SELECT id, revision, embedding FROM contexts "                                          \
+                    "WHERE kind = ?1 AND model = ?2 AND model_version = ?3")                                 \
     X(CONTEXTS_OF_TASK, "SELECT model, model_version, embedding FROM contexts "                              \
                         "WHERE id = ?1 AND kind = 'task' ORDER BY model, model_version")                     \
     X(USER_AND_CONTEXT,                                                                                      \
@@ -606,6 +608,8 @@ enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, 
 enum err_code sqlite_read_task(struct store_conn *, struct text, const struct store_context_key *,
                                struct store_task *, struct err *);
 enum err_code sqlite_each_task(struct store_conn *, store_task_fn *, void *, struct err *);
+enum err_code sqlite_each_context(struct store_conn *, const struct store_context_key *, store_context_fn *,
+                                  void *, struct err *);
 enum err_code sqlite_each_task_context(struct store_conn *, struct text, store_task_context_fn *, void *,
                                        struct err *);
 enum err_code sqlite_each_task_row(struct store_conn *, struct text, store_task_row_fn *, void *,

@@ -46,6 +46,23 @@ const void **memory_ordered(const struct memory_rows *t, int (*compare)(const vo
     return rows;
 }
 
+enum err_code memory_each_context(struct store_conn *conn, const struct store_context_key *key,
+                                  store_context_fn *fn, void *arg, struct err *e)
+{
+    (void)e;
+    struct memory_conn *c = (struct memory_conn *)conn;
+    struct memory_state *s = memory_read_begin(c);
+    bool wanted = true;
+    for (size_t i = 0; i < s->contexts.n && wanted; i++) {
+        const struct memory_context *x = memory_rows_at(&s->contexts, i);
+        if (text_is(x->kind, key->kind) && text_is(x->model, key->model) &&
+            text_is(x->version, key->model_version))
+            wanted = fn(arg, x->id, x->revision, x->bytes);
+    }
+    memory_read_end(c, s);
+    return ERR_OK;
+}
+
 /* ---- users ---- */
 
 static int by_time(const void *a, const void *b)

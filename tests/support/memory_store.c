@@ -325,6 +325,7 @@ const struct store_backend memory_backend = {
     .read_task = memory_read_task,
     .each_task = memory_each_task,
     .each_task_row = memory_each_task_row,
+    .each_context = memory_each_context,
     .each_task_context = memory_each_task_context,
     .put_task = memory_put_task,
     .clear_task = memory_clear_task,

@@ -224,6 +224,8 @@ enum err_code memory_touch_item(struct store_conn *, struct text, struct err *);
 enum err_code memory_read_task(struct store_conn *, struct text, const struct store_context_key *,
                                struct store_task *, struct err *);
 enum err_code memory_each_task(struct store_conn *, store_task_fn *, void *, struct err *);
+enum err_code memory_each_context(struct store_conn *, const struct store_context_key *, store_context_fn *,
+                                  void *, struct err *);
 enum err_code memory_each_task_context(struct store_conn *, struct text, store_task_context_fn *, void *,
                                        struct err *);
 enum err_code memory_each_task_row(struct store_conn *, struct text, store_task_row_fn *, void *,

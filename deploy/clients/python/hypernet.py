@@ -233,6 +233,18 @@ class Hypernet:
     def user(self, user: str, **params: Any) -> Json:
         return self.request("GET", "/v1/users/" + _segment(user), params=self._params(params))
 
+    def export_user(self, user: str) -> Json:
+        """All that is held of somebody: {"id", "profile", "interactions", "contexts", ...}."""
+        return self.request("GET", "/v1/users/%s/export" % _segment(user))
+
+    def similar_users(self, user: str, *, limit: Optional[int] = None, **params: Any) -> Json:
+        """The users whom the model tells least apart from one: {"users": [{"id", "score"}], ...}."""
+        return self.request("GET", "/v1/users/%s/similar" % _segment(user), params=self._params({**params, "limit": limit}))
+
+    def merge_user(self, user: str, visitor: str, **params: Any) -> Json:
+        """What `visitor` did becomes the user's, and `visitor` is forgotten, in one step."""
+        return self.request("POST", "/v1/users/%s/merge" % _segment(user), {"from": visitor}, params=self._params(params))
+
     def put_user(self, user: str, *, profile: Optional[Json] = None, interactions: Optional[Sequence[Json]] = None,
                  embedding: Optional[Sequence[float]] = None, **params: Any) -> Json:
         """Registers a user or replaces profile and embedding; interactions only where they are given."""
