@@ -79,6 +79,8 @@ struct store_backend {
                                          int32_t kind, int64_t *n, struct err *e);
     enum err_code (*add_interactions_of)(struct store_conn *c, struct text from, struct text to,
                                          struct err *e);
+    enum err_code (*expire)(struct store_conn *c, const struct store_expiry *x, int64_t *at, int64_t *n,
+                            struct err *e);
     enum err_code (*put_kind)(struct store_conn *c, const struct store_kind *kind, bool *changed,
                               struct err *e);
     enum err_code (*count_interactions)(struct store_conn *c, struct text user, size_t *n, struct err *e);

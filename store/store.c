@@ -369,6 +369,12 @@ enum err_code store_put_kind(struct store_conn *c, const struct store_kind *kind
     return code ? code : c->backend->put_kind(c, kind, changed, e);
 }
 
+enum err_code store_expire(struct store_conn *c, const struct store_expiry *x, int64_t *at, int64_t *n,
+                           struct err *e)
+{
+    return c->backend->expire(c, x, at, n, e);
+}
+
 enum err_code store_each_kind(struct store_conn *c, store_kind_fn *fn, void *arg, struct err *e)
 {
     return c->backend->each_kind(c, fn, arg, e);

@@ -626,6 +626,20 @@ bool store_load_left_out(const struct store_load *l, struct text id);
  * connection is to be closed: without memory it may not end its transaction before. NULL is allowed. */
 void store_load_free(struct store_load *l);
 
+/* ---- old interactions ---- */
+
+/* Which interactions are too old at the time `now`: whose newest event is older than their kind is kept
+ * (store_kind.ttl), or than `keep` seconds (0: no bound). Those whose time is not known never are. */
+struct store_expiry {
+    int64_t now, keep;
+};
+
+/* Takes old interactions away of a stretch of users, from the key *at on (0: from the first), in one short
+ * transaction of its own; these users have new revisions. *at: where the next stretch begins; 0: that was the
+ * last. *n: interactions that went. Cost: of a stretch in which none is old a read of some thousand rows. */
+enum err_code store_expire(struct store_conn *c, const struct store_expiry *x, int64_t *at, int64_t *n,
+                           struct err *e) ERR_MUST_CHECK;
+
 /* ---- changes made by others ---- */
 
 enum store_change_kind {

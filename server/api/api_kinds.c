@@ -19,8 +19,12 @@ static bool add_kind(void *arg, const struct store_kind *kind)
     struct shown *s = arg;
     buf_adds(s->out, s->any ? ",{\"name\":" : "{\"name\":");
     buf_add_json_string(s->out, kind->name.data, kind->name.len);
-    buf_addf(s->out, ",\"weight\":%.9g,\"negative\":%s,\"seen\":%s}", kind->weight,
+    buf_addf(s->out, ",\"weight\":%.9g,\"negative\":%s,\"seen\":%s,\"ttl_seconds\":", kind->weight,
              kind->negative ? "true" : "false", kind->unseen ? "false" : "true");
+    if (kind->ttl)
+        buf_addf(s->out, "%lld}", (long long)kind->ttl);
+    else
+        buf_adds(s->out, "null}");
     s->any = true;
     return true;
 }
@@ -53,8 +57,10 @@ static bool read_name(struct request *r, const json_t *value, const struct json_
 static bool read_kind(struct request *r, const json_t *value, const struct json_place *at,
                       struct store_kind *out)
 {
-    static const char *const keys[] = {"name", "weight", "negative", "seen", NULL};
+    static const char *const keys[] = {"name", "weight", "negative", "seen", "ttl_seconds", NULL};
+    enum { MOST_TTL = 2000000000 };
     bool ok = json_body_object(r, value, at, keys), given, seen = true;
+    size_t ttl = 0;
     *out = (struct store_kind){.weight = 1};
     if (!json_is_object(value))
         return false;
@@ -62,7 +68,10 @@ static bool read_kind(struct request *r, const json_t *value, const struct json_
     ok = json_body_number(r, value, "weight", at, 0, LIMIT_WEIGHT_MOST, &out->weight, &given) && ok;
     ok = json_body_bool(r, value, "negative", at, &out->negative) && ok;
     ok = json_body_bool(r, value, "seen", at, &seen) && ok;
+    if (!json_is_null(json_object_get(value, "ttl_seconds")))
+        ok = json_body_count(r, value, "ttl_seconds", at, 1, MOST_TTL, &ttl) && ok;
     out->unseen = !seen;
+    out->ttl = (int64_t)ttl;
     return ok;
 }
 

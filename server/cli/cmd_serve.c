@@ -45,6 +45,7 @@ struct settings {
     struct option_list models, allowed_hosts;
     size_t cache_bytes, max_body_bytes, max_body_memory;
     int64_t threads, workers, max_connections, max_per_address, max_queue;
+    int64_t keep_events_days;
     int64_t timeout_s, keep_alive_s, deadline_s, drain_s, warm_s, warm_save_s;
     bool create, foreign_items, access_log, access_log_routes, log_json, probe, allow_anonymous,
         events_create;
@@ -302,7 +303,8 @@ static enum err_code open_and_run(const struct settings *s, struct running *runn
                                       .n_models = s->models.n,
                                       .cache_bytes = s->cache_bytes,
                                       .share = true,
-                                      .foreign_items = s->foreign_items};
+                                      .foreign_items = s->foreign_items,
+                                      .keep_events_s = s->keep_events_days * 86400};
     struct store *store = NULL;
     enum err_code code = admit(s, api, e);
     if (!code)
@@ -466,6 +468,8 @@ static int cmd_serve(int argc, char **argv)
          "without --api-token-file, answer other machines too: whoever reaches --listen", 0, 0, false},
         {"allowed-host", OPTION_LIST, &s.allowed_hosts, "NAME",
          "a name by which it may be asked without a token, beside those of this machine", 0, 0, false},
+        {"keep-events-days", OPTION_INT, &s.keep_events_days, "DAYS",
+         "interactions that are older go; 0: as their kinds say", 0, 20000, false},
         {"events-create", OPTION_FLAG, &s.events_create, NULL,
          "events may create users and items (create=true) without the admin token", 0, 0, false},
         {"access-log", OPTION_FLAG, &s.access_log, NULL, "one JSON line a request on standard error", 0, 0,

@@ -25,6 +25,18 @@ static bool read_weight(struct text text, double *out)
     return *end == '\0';
 }
 
+/* ttl=30d, to seconds. */
+static bool read_ttl(struct text word, int64_t *out)
+{
+    enum { MOST_DAYS = 20000, DAY_S = 86400 };
+    double days;
+    if (word.len < 6 || memcmp(word.data, "ttl=", 4) != 0 || word.data[word.len - 1] != 'd' ||
+        !read_weight((struct text){word.data + 4, word.len - 5}, &days) || !(days > 0 && days <= MOST_DAYS))
+        return false;
+    *out = (int64_t)(days * DAY_S);
+    return *out > 0;
+}
+
 enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct err *e)
 {
     const char *rest;
@@ -35,11 +47,12 @@ enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct 
         bool negative = text_is(word, "negative"), unseen = text_is(word, "unseen");
         kind.negative = kind.negative || negative;
         kind.unseen = kind.unseen || unseen;
-        good = negative || unseen;
+        good = negative || unseen || read_ttl(word, &kind.ttl);
     }
     if (!good)
         return err_set(e, ERR_INVALID,
-                       "--kind '%s': it is written NAME:WEIGHT[:negative][:unseen], as cart:0.5:unseen",
+                       "--kind '%s': it is written NAME:WEIGHT[:negative][:unseen][:ttl=DAYSd], as "
+                       "cart:0.5:unseen:ttl=30d",
                        text);
     if (k->n_made == IMPORT_MAX_KINDS)
         return err_set(e, ERR_INVALID, "--kind: at most %d at a time", IMPORT_MAX_KINDS);

@@ -28,7 +28,7 @@ struct import_kinds {
     char names[LIMIT_KINDS][LIMIT_KIND_BYTES + 1];
 };
 
-/* Reads NAME:WEIGHT[:negative][:unseen]; ERR_INVALID says how it is written. */
+/* Reads NAME:WEIGHT[:negative][:unseen][:ttl=30d]; ERR_INVALID says how it is written. */
 enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct err *e) ERR_MUST_CHECK;
 
 /* Reads WORD=KIND[,WORD=KIND...]. ERR_INVALID: not that, or a word with two meanings. */

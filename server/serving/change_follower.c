@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/serving/event_expiry.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct change_follower {
     bool let_go;      /* a lost store's log was brought into its file */
     unsigned settled; /* number of the period in which the log was last emptied of what was deleted */
     bool told;        /* that new items cannot be followed */
+    struct event_expiry expiry;
     atomic_bool ending;
     pthread_t thread;
 };
@@ -85,6 +87,21 @@ static bool in_place(struct change_follower *w)
     return !lost;
 }
 
+/* Lets go what is too old. This connection's own writes are not told to it as changes: they are followed
+ * here. */
+static void expire(struct change_follower *w)
+{
+    struct err e = {0};
+    int64_t n = 0;
+    enum err_code code = event_expiry_work(&w->expiry, w->conn, &n, &e);
+    COUNTER_ADD(w->counters, interactions_expired, n);
+    if (code && code != ERR_BUSY)
+        log_line(LOG_ERROR, "interactions that are too old stay, and it is tried again: %s", e.text);
+    err_clear(&e);
+    if (n && catch_up(w, true, &e))
+        log_line(LOG_ERROR, "following changes: %s", e.text);
+}
+
 /* Empties the log of what was deleted of people, and has new items followed, once a second at most: each time
  * costs writes a few syncs. */
 static void settle(struct change_follower *w)
@@ -102,6 +119,7 @@ static void settle(struct change_follower *w)
     if (failed && !w->told)
         log_line(LOG_WARN, "finding who took new items stays slow, and is tried again: %s", e.text);
     w->told = failed || (w->told && code); /* once, until it went well */
+    expire(w);
 }
 
 /* Waits for changes for a period at most, and follows them. */
@@ -155,6 +173,7 @@ enum err_code change_follower_start(struct serving *serving, struct serving_coun
     w->serving = serving;
     w->counters = counters;
     w->seen = serving->opened_at;
+    w->expiry.keep = serving->keep_events_s;
     enum err_code code = store_connect(serving->store, &w->conn, e);
     if (!code)
         code = store_guard(w->conn, e);

@@ -464,6 +464,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     s->store = store;
     s->share = options->share;
     s->foreign_items = options->foreign_items;
+    s->keep_events_s = options->keep_events_s;
     pthread_mutex_init(&s->following, NULL);
     pthread_mutex_init(&s->loaded.lock, NULL);
     pthread_mutex_init(&s->set_lock, NULL);

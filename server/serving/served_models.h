@@ -28,12 +28,14 @@ struct serving_options {
     size_t cache_bytes;
     bool share; /* models are shared with other processes (model_open_shared); serving_settle is to be called
                    at SIGIO */
-    bool foreign_items; /* answers may have items of a model that the store does not have */
+    bool foreign_items;    /* answers may have items of a model that the store does not have */
+    int64_t keep_events_s; /* interactions that are older go (event_expiry.h); 0: as their kinds say */
 };
 
 struct serving {
     struct store *store;
     bool share, foreign_items; /* as the options say */
+    int64_t keep_events_s;
     struct weights_cache *cache;
     struct weights_cache *pages; /* weights of lists that go on: see page_weights.h */
     struct siphash_key page_key; /* of this process, for the tokens of next pages */

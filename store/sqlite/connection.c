@@ -316,6 +316,7 @@ const struct store_backend sqlite_backend = {
     .put_event = sqlite_put_event,
     .remove_interactions = sqlite_remove_interactions,
     .add_interactions_of = sqlite_add_interactions_of,
+    .expire = sqlite_expire,
     .put_kind = sqlite_put_kind,
     .each_kind = sqlite_each_kind,
     .count_interactions = sqlite_count_interactions,

@@ -83,6 +83,10 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
                                                          "excluded.followed WHERE excluded.timestamp >= "    \
                                                          "interactions.timestamp"
 
+/* Whether an interaction is too old at ?2, by its kind or by ?3. */
+#define SQLITE_IS_OLD                                                                                        \
+    "timestamp > 0 AND timestamp < ?2 - ifnull(min(ifnull(?3, t.ttl), ifnull(t.ttl, ?3)), 9000000000000000)"
+
 #define SQLITE_STATEMENTS(X)                                                                                 \
     X(BEGIN, "BEGIN")                                                                                        \
     X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                                        \
@@ -192,6 +196,12 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
     X(NEW_EVENT_ID, "INSERT OR IGNORE INTO event_ids (user_key, id) VALUES (?1, ?2)")                        \
     X(TRIM_EVENT_IDS, "DELETE FROM event_ids WHERE number <= ?1")                                            \
     X(CLEAR_EVENT_IDS, "DELETE FROM event_ids WHERE user_key = ?1")                                          \
+    X(STRETCH_END, "SELECT user_key FROM interactions WHERE user_key >= ?1 ORDER BY user_key LIMIT 1 "       \
+                   "OFFSET ?2")                                                                              \
+    X(EXPIRED_USERS, "SELECT DISTINCT user_key FROM interactions i CROSS JOIN kinds t ON t.kind = i.kind "   \
+                     "WHERE user_key >= ?1 AND user_key < ?4 AND " SQLITE_IS_OLD)                            \
+    X(EXPIRE, "DELETE FROM interactions WHERE user_key = ?1 AND EXISTS "                                     \
+              "(SELECT 1 FROM kinds t WHERE t.kind = interactions.kind AND " SQLITE_IS_OLD ")")              \
     X(EACH_KIND, "SELECT kind, name, weight, negative, unseen, ttl FROM kinds ORDER BY kind")                \
     X(PUT_KIND, "INSERT INTO kinds (kind, name, weight, negative, unseen, ttl) "                             \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind) DO UPDATE SET "                          \
@@ -591,6 +601,8 @@ enum err_code sqlite_put_event(struct store_conn *, struct text, struct text, co
 enum err_code sqlite_remove_interactions(struct store_conn *, struct text, struct text, int32_t, int64_t *,
                                          struct err *);
 enum err_code sqlite_add_interactions_of(struct store_conn *, struct text, struct text, struct err *);
+enum err_code sqlite_expire(struct store_conn *, const struct store_expiry *, int64_t *, int64_t *,
+                            struct err *);
 enum err_code sqlite_put_kind(struct store_conn *, const struct store_kind *, bool *, struct err *);
 enum err_code sqlite_each_kind(struct store_conn *, store_kind_fn *, void *, struct err *);
 enum err_code sqlite_count_interactions(struct store_conn *, struct text, size_t *, struct err *);

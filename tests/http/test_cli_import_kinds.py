@@ -18,11 +18,11 @@ class Kinds(hn.Folder):
 
     def test_a_column_says_the_kind_and_its_words_may_be_others(self):
         self.load("user,item,kind,timestamp\na,x,view,10\na,x,purchase,20\na,x,view,30\nb,y,returned,5\nb,y,refund,7\nb,z,,9\n",
-                  "--kind", "return:1:negative", "--kind", "cart:0.5:unseen", "--kind-map", "returned=return,refund=return")
+                  "--kind", "return:1:negative", "--kind", "cart:0.5:unseen:ttl=30d", "--kind-map", "returned=return,refund=return")
         self.assertEqual(self.rows(), [("a", "x", "purchase", 1, 20, 0, 1), ("a", "x", "view", 2, 30, 10, 1), ("b", "y", "return", 2, 7, 5, 1),
                                        ("b", "z", "interaction", 1, 9, 0, 1)])
-        self.assertEqual(self.query("SELECT name, weight, negative, unseen FROM kinds WHERE kind > 5 ORDER BY kind"),
-                         [("return", 1, 1, 0), ("cart", 0.5, 0, 1)])
+        self.assertEqual(self.query("SELECT name, weight, negative, unseen, ttl FROM kinds WHERE kind > 5 ORDER BY kind"),
+                         [("return", 1, 1, 0, None), ("cart", 0.5, 0, 1, 30 * 86400)])
 
     def test_a_word_that_is_no_kind_is_named_with_those_that_are(self):
         run = self.load("user,item,kind\na,x,view\na,y,buy\n", check=False)
@@ -34,7 +34,7 @@ class Kinds(hn.Folder):
         self.assertEqual(len(self.rows()), 1)
 
     def test_options_that_cannot_be_are_refused(self):
-        for options in (("--kind", "cart"), ("--kind", "cart:x"), ("--kind", "cart:1:soon"), ("--kind", "Big:1"), ("--kind", "cart:-1"),
+        for options in (("--kind", "cart"), ("--kind", "cart:x"), ("--kind", "cart:1:soon"), ("--kind", "cart:1:ttl=d"), ("--kind", "cart:1:ttl=-1d"), ("--kind", "Big:1"), ("--kind", "cart:-1"),
                         ("--kind", "interaction:2"), ("--kind-map", "a"), ("--kind-map", "=view"), ("--kind-map", "a=nothing"),
                         ("--kind-map", "a=view,a=like")):
             run = self.load("user,item,kind\na,x,view\n", *options, check=False)

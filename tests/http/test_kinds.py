@@ -2,6 +2,7 @@
 are configured."""
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -129,7 +130,7 @@ class Configuration(unittest.TestCase):
             names = [k["name"] for k in one.admin("GET", "/v1/admin/event-kinds").json["kinds"]]
             self.assertEqual(", ".join(names), KINDS)
             answer = one.admin("PUT", "/v1/admin/event-kinds", {"kinds": [{"name": "cart", "weight": 0.5, "seen": False}]})
-            self.assertEqual(answer.json["kinds"][6], {"name": "cart", "weight": 0.5, "negative": False, "seen": False})
+            self.assertEqual(answer.json["kinds"][6], {"name": "cart", "weight": 0.5, "negative": False, "seen": False, "ttl_seconds": None})
             one.register("k", {"interactions": [{"item": b, "timestamp": 5}]})
             self.assertEqual(two.event("k", a, kind="cart").status, 200)
             first = two.recommend("k", limit=1000).json["items"]
@@ -140,6 +141,23 @@ class Configuration(unittest.TestCase):
             self.assertNotIn(a, [x["id"] for x in then])
             self.assertNotEqual([x["score"] for x in then][:5], [x["score"] for x in first][:5])
             hn.eventually(lambda: two.recommend("k", limit=1000).json["items"] == then)
+
+    def test_what_is_too_old_goes_and_answers_follow(self):
+        a, b, c = self.world.items[:3]
+        now = int(time.time())
+        rows = [{"item": a, "kind": "view", "timestamp": now - 5000}, {"item": b, "kind": "purchase", "timestamp": now - 5000},
+                {"item": c, "kind": "like", "timestamp": now - 3 * 86400}]
+        store = self.world.copy_store()
+        with hn.Server(store=store, models=[self.world.model]) as server:
+            kinds = server.admin("PUT", "/v1/admin/event-kinds", {"kinds": [{"name": "view", "weight": 0.2, "ttl_seconds": 3600}]}).json["kinds"]
+            self.assertEqual(kinds[1]["ttl_seconds"], 3600)
+            for user in ("old", "less"):
+                server.register(user, {"interactions": rows if user == "old" else rows[1:2]})
+        with hn.Server("--keep-events-days", "2", store=store, models=[self.world.model]) as server:
+            hn.eventually(lambda: [x["item"] for x in server.user("old").json["interactions"]] == [b])
+            wanted = server.recommend("less", limit=50).json["items"]
+            hn.eventually(lambda: server.recommend("old", limit=50).json["items"] == wanted)
+            hn.eventually(lambda: server.metric("hypernet_interactions_expired_total") >= 2)
 
     def test_kinds_that_cannot_be_are_refused_whole(self):
         with hn.Server(store=self.world.copy_store(), models=[self.world.model]) as server:

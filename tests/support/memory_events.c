@@ -184,6 +184,39 @@ enum err_code memory_remove_interactions(struct store_conn *conn, struct text us
     return code;
 }
 
+static bool is_old(const struct memory_state *s, const struct memory_event *x,
+                   const struct store_expiry *expiry)
+{
+    int64_t ttl = kind_of(s, x->is.kind)->ttl, keep = expiry->keep;
+    int64_t least = !ttl ? keep : !keep || ttl < keep ? ttl : keep;
+    return least && x->is.timestamp > 0 && x->is.timestamp < expiry->now - least;
+}
+
+/* All users are one stretch. */
+enum err_code memory_expire(struct store_conn *conn, const struct store_expiry *x, int64_t *at, int64_t *n,
+                            struct err *e)
+{
+    struct memory_conn *c = (struct memory_conn *)conn;
+    *at = *n = 0;
+    enum err_code code = memory_begin(conn, e);
+    if (code)
+        return code;
+    for (size_t u = 0; u < c->own->users.n; u++) {
+        struct memory_user *user = memory_rows_at(&c->own->users, u);
+        int64_t before = *n;
+        for (size_t i = c->own->events.n; i-- > 0;) {
+            const struct memory_event *event = memory_rows_at(&c->own->events, i);
+            if (event->user_key != user->key || !is_old(c->own, event, x))
+                continue;
+            memory_rows_remove(&c->own->events, i, 1);
+            ++*n;
+        }
+        if (*n > before)
+            user->revision = memory_new_change(c->own, STORE_CHANGE_USER, user->key);
+    }
+    return memory_commit(conn, e);
+}
+
 static int by_arrival(const void *a, const void *b)
 {
     const struct memory_event *x = *(const struct memory_event *const *)a,

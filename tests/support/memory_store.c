@@ -314,6 +314,7 @@ const struct store_backend memory_backend = {
     .put_event = memory_put_event,
     .remove_interactions = memory_remove_interactions,
     .add_interactions_of = memory_add_interactions_of,
+    .expire = memory_expire,
     .put_kind = memory_put_kind,
     .each_kind = memory_each_kind,
     .count_interactions = memory_count_interactions,

@@ -216,6 +216,8 @@ enum err_code memory_put_event(struct store_conn *, struct text, struct text, co
 enum err_code memory_remove_interactions(struct store_conn *, struct text, struct text, int32_t, int64_t *,
                                          struct err *);
 enum err_code memory_add_interactions_of(struct store_conn *, struct text, struct text, struct err *);
+enum err_code memory_expire(struct store_conn *, const struct store_expiry *, int64_t *, int64_t *,
+                            struct err *);
 enum err_code memory_put_kind(struct store_conn *, const struct store_kind *, bool *, struct err *);
 enum err_code memory_each_kind(struct store_conn *, store_kind_fn *, void *, struct err *);
 enum err_code memory_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);

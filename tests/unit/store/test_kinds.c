@@ -335,6 +335,73 @@ START_TEST(test_who_gets_the_interactions_of_another_has_what_one_would_have_who
 }
 END_TEST
 
+/* ---- old interactions ---- */
+
+START_TEST(test_interactions_go_when_they_are_older_than_their_kind_or_all_are_kept)
+{
+    struct store_expiry x = {.now = 1000000, .keep = 0};
+    int64_t at = 0, n = 0, ann, last;
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_user(f.conn, "bob", NULL);
+    put("ann", "i", (struct store_event){.kind = VIEW, .timestamp = 999000});
+    put("ann", "j", (struct store_event){.kind = VIEW, .timestamp = 999990});
+    put("ann", "k", (struct store_event){.kind = VIEW, .timestamp = 0});
+    put("ann", "i", (struct store_event){.kind = PURCHASE, .timestamp = 500});
+    ann = store_fixture_event(f.conn, "ann", "l", 1, 2000000); /* of a clock that is ahead */
+    int64_t bob = store_fixture_event(f.conn, "bob", "i", 1, 999999);
+    STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+    ck_assert_int_eq(n, 0); /* no kind has an end */
+    change_kind("view", 0.2, false, false, 100);
+    STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+    ck_assert_int_eq(n, 1);
+    ck_assert_int_eq(at, 0);
+    ck_assert_str_eq(
+        history("ann"),
+        "1*1(0.2) 1 0-0; 3*1(1) 1 500-500; 1*1(0.2) 1 999990-999990; 0*1(1) 1 2000000-2000000; ");
+    ck_assert_int_gt(f.user.revision, ann);
+    store_fixture_read(&f, "bob");
+    ck_assert_int_eq(f.user.revision, bob);
+    STORE_OK(store_last_change(f.conn, &last, &e));
+    STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+    ck_assert_int_eq(n, 0);
+    x.keep = 5;
+    STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+    ck_assert_int_eq(n, 2);
+    ck_assert_str_eq(history("ann"), "1*1(0.2) 1 0-0; 0*1(1) 1 2000000-2000000; ");
+    ck_assert_int_eq(f.user.revision, last + 1);
+}
+END_TEST
+
+START_TEST(test_old_interactions_of_many_users_go_a_stretch_at_a_time)
+{
+    enum { USERS = 500, ROWS = 11 };
+    const struct store_expiry x = {.now = 1000, .keep = 100};
+    int64_t at = 0, n, all = 0, revision;
+    bool created;
+    int calls = 0;
+    STORE_OK(store_begin(f.conn, &e));
+    for (int i = 0; i < USERS; i++) {
+        char id[16], item[16];
+        (void)snprintf(id, sizeof id, "u%d", i);
+        STORE_OK(store_put_user(f.conn, text_of(id), text_of(NULL), &revision, &created, &e));
+        for (int k = 0; k < ROWS; k++) {
+            (void)snprintf(item, sizeof item, "i%d", k);
+            STORE_OK(store_put_interaction(f.conn, text_of(id), text_of(item), 1, (double)NAN,
+                                           k == 0 ? 5 : 950, NULL, &e));
+        }
+    }
+    STORE_OK(store_commit(f.conn, &e));
+    do {
+        STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+        all += n;
+        calls++;
+    } while (at);
+    ck_assert_int_eq(all, USERS);
+    ck_assert_int_le(calls, 4);
+    store_fixture_assert_counts(f.conn, USERS, ROWS, (int64_t)USERS * (ROWS - 1), 0);
+}
+END_TEST
+
 /* ---- imports ---- */
 
 /* What `ann` has after a load of three rows beside one that is there, staged or not. */
@@ -377,6 +444,8 @@ STORE_SUITE("kinds", start, stop, {test_a_view_takes_no_purchase_away},
             {test_what_only_was_shown_is_not_among_the_items_that_a_user_has},
             {test_who_dislikes_has_a_context_and_no_list},
             {test_takers_are_weighed_over_their_kinds_and_who_dislikes_is_none},
+            {test_interactions_go_when_they_are_older_than_their_kind_or_all_are_kept},
+            {test_old_interactions_of_many_users_go_a_stretch_at_a_time},
             {test_interactions_are_taken_away_by_item_and_kind},
             {test_who_gets_the_interactions_of_another_has_what_one_would_have_who_did_all},
             {.test = test_a_load_merges_by_kind, .to = 2})
