@@ -6,6 +6,7 @@
 #include "base/talk.h"
 #include "engine/kernels/blas_memory.h"
 #include "engine/model.h"
+#include "engine/train/continual/continual_spec.h"
 #include "engine/train/train.h"
 #include "server/cli/commands.h"
 #include "server/cli/progress_bar.h"
@@ -360,8 +361,8 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
         {"continue", !s->inputs.inputs && (s->tasks.rows || s->images.images),
          "goes with --inputs; a task of a table or of images that comes later is registered (PUT "
          "/v1/admin/tasks/{task}), which disturbs no other"},
-        {"continue hidden steps beta keep-rows", !s->inputs.inputs, "goes with --inputs"},
-        {"hidden", s->inputs.from, "is of a first task, not of one that goes on with --continue"},
+        {"continue hidden chunks steps beta keep-rows", !s->inputs.inputs, "goes with --inputs"},
+        {"hidden chunks", s->inputs.from, "is of a first task, not of one that goes on with --continue"},
         {"task-profiles target time loss target-scale categorical", !s->tasks.rows, "goes with --rows"},
         {"dim no-item-item ignore-order min-profile-users no-contexts keep-versions", s->tasks.rows,
          "goes with --store, not with --rows"},
@@ -405,14 +406,15 @@ static int cmd_train(int argc, char **argv)
 {
     char version[32];
     versions_now(version);
-    struct settings s = {.name = "default",
-                         .version = version,
-                         .generator = "auto",
-                         .objective = "ranking",
-                         .keep_versions = 2,
-                         .seed = 1,
-                         .min_profile_users = DATASET_LEAST_USERS,
-                         .inputs = {.hidden = "100,100", .steps = 1200, .beta = 0.02}};
+    struct settings s = {
+        .name = "default",
+        .version = version,
+        .generator = "auto",
+        .objective = "ranking",
+        .keep_versions = 2,
+        .seed = 1,
+        .min_profile_users = DATASET_LEAST_USERS,
+        .inputs = {.hidden = "100,100", .n_chunks = CONTINUAL_CHUNKS, .steps = 1200, .beta = 0.02}};
     char about[512];
     list_objectives(about, sizeof about);
     const struct option options[] = {
@@ -462,6 +464,10 @@ static int cmd_train(int argc, char **argv)
          false},
         {"hidden", OPTION_STRING, &s.inputs.hidden, "WIDTHS",
          "of --inputs: hidden layers of each task's network, as the first task says it", 0, 0, false},
+        {"chunks", OPTION_INT, &s.inputs.n_chunks, "N",
+         "of --inputs: in how many parts weights are generated, as the first task says it; fewer take more "
+         "memory, and hold more tasks that have little in common",
+         1, 1000, false},
         {"steps", OPTION_INT, &s.inputs.steps, "N", "of --inputs: steps of 128 rows", 1, 1e9, false},
         {"beta", OPTION_REAL, &s.inputs.beta, "B",
          "of --inputs: how much tasks before are held to what they were; 0: they are forgotten", 0, 1e9,

@@ -94,6 +94,7 @@ static enum err_code make_spec(struct learning *l, struct err *e)
         code = read_hidden(t->hidden, &sizes, e);
         if (code)
             return code;
+        sizes.n_chunks = (size_t)t->n_chunks;
         if (continual_spec_first(&l->spec, &sizes, &l->rows.about, e))
             return err_prefix(e, "--hidden %s", t->hidden);
     }

@@ -19,6 +19,7 @@ struct train_inputs {
     const char *from;                 /* the model that learned the tasks before; NULL: it is the first */
     const char *hidden;               /* widths of the hidden layers of the first: "100,100" */
     const char *out, *name, *version; /* name NULL: that of `from`, or "default" */
+    int64_t n_chunks;                 /* in which weights of the first are generated */
     int64_t seed, steps, n_keep;      /* n_keep: rows of the task that the file keeps */
     double beta;
     bool json;

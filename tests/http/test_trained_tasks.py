@@ -206,6 +206,8 @@ class Learning(Folder):
                               ("goes with --inputs|does not go with --inputs", ("--epochs", 3))):
             self.refused(what, "lines", None, options=options)
         self.refused("not of one that goes on", "rings", self.models[0], options=("--hidden", "9"))
+        self.refused("not of one that goes on", "rings", self.models[0], options=("--chunks", "5"))
+        self.refused("--chunks", "lines", None, options=("--chunks", "0"))
         told = hn.run("train", "--store", "s.db", "--continue", self.models[0], "--out", self.path("none.hn"), check=False)
         self.assertIn("goes with --inputs", told.err)
         told = hn.run("train", "--inputs", self.path("lines.x"), "--out", self.path("none.hn"), check=False)
@@ -427,6 +429,13 @@ class Served(Folder):
                 self.assertEqual((answer.status, what in str(answer.json)), (422, True), answer)
             self.assertEqual(server.request("GET", "/v1/models").status, 200)
             server.stop()
+
+    def test_fewer_chunks_are_a_larger_hypernetwork_that_learns_on_as_any_other(self):
+        few, many, more = (self.path(name) for name in ("few.hn", "many.hn", "more.hn"))
+        self.learn("lines", few, None, "--hidden", "12,12", "--chunks", 2)
+        self.learn("lines", many, None, "--hidden", "12,12")
+        self.assertGreater(os.path.getsize(few), os.path.getsize(many) + 4 * 24 * 200)  # a chunk has hundreds of weights, each with 24 numbers
+        self.assertIn("what is frozen has the same bits", self.learn("dots", more, few).out)
 
     def test_a_network_that_the_cache_has_no_room_for_is_warned_of(self):
         large = self.path("large.hn")

@@ -1,6 +1,6 @@
 #include "engine/train/continual/continual_spec.h"
 
-enum { D_TASK = 32, D_CHUNK = 32, D_TRUNK = 24, N_CHUNKS = 20 };
+enum { D_TASK = 32, D_CHUNK = 32, D_TRUNK = 24 };
 
 static void set_layers(struct model_spec *spec, const struct continual_sizes *sizes)
 {
@@ -17,7 +17,8 @@ static void set_layers(struct model_spec *spec, const struct continual_sizes *si
         d_in = d_out;
     }
     size_t n = model_spec_n_chunked(spec);
-    spec->chunks = (struct chunk_spec){.size = (n + N_CHUNKS - 1) / N_CHUNKS, .d_embedding = D_CHUNK};
+    spec->chunks =
+        (struct chunk_spec){.size = (n + sizes->n_chunks - 1) / sizes->n_chunks, .d_embedding = D_CHUNK};
 }
 
 enum err_code continual_spec_first(struct model_spec *out, const struct continual_sizes *sizes,
