@@ -27,7 +27,7 @@ const struct command cmd_simulate_command = {
 struct arguments {
     const char *out;
     int64_t users, items, interactions, seed;
-    bool json;
+    bool json, kinds;
 };
 
 static void print_text(const struct arguments *a)
@@ -74,7 +74,7 @@ static enum err_code print_json(const struct arguments *a, struct err *e)
 static enum err_code simulate_and_report(const struct arguments *a, struct err *e)
 {
     const struct world_options options = {(size_t)a->users, (size_t)a->items, (size_t)a->interactions,
-                                          (uint64_t)a->seed};
+                                          (uint64_t)a->seed, a->kinds};
     enum err_code code = simulate_run(&options, a->out, e);
     if (!code && a->json)
         code = print_json(a, e);
@@ -96,6 +96,9 @@ static int cmd_simulate(int argc, char **argv)
         {"interactions", OPTION_INT, &a.interactions, "N", "interactions, the held-out ones aside", 1,
          WORLD_MOST, false},
         {"seed", OPTION_INT, &a.seed, "N", "another seed, another world", 0, 9e15, false},
+        {"kinds", OPTION_FLAG, &a.kinds, NULL,
+         "events have kinds: view, cart, purchase, return, dislike; held out is what was bought", 0, 0,
+         false},
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
     };
     struct err e = {0};

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "server/simulate/funnel.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -52,12 +53,12 @@ static void write_events(FILE *f, const struct world *w, bool held_out)
 
 static void write_interactions(FILE *f, const struct world *w)
 {
-    write_events(f, w, false);
+    (w->kinds ? funnel_write : write_events)(f, w, false);
 }
 
 static void write_test(FILE *f, const struct world *w)
 {
-    write_events(f, w, true);
+    (w->kinds ? funnel_write : write_events)(f, w, true);
 }
 
 static void write_users(FILE *f, const struct world *w)

@@ -1,6 +1,7 @@
 /* simulate - a made-up world as files that the other commands read.
  *
  * interactions.tsv  user item rating timestamp, ordered by time
+ *                   or, with kinds, user item kind timestamp; test.tsv is what was bought then
  * users.tsv         user age region work
  * items.tsv         item title categories
  * test.tsv          user item rating timestamp: the newest of every user, not in interactions.tsv

@@ -376,6 +376,8 @@ enum err_code world_new(const struct world_options *options, struct world **out,
     struct builder m = {.options = options, .w = mem_zalloc_array(1, sizeof *m.w)};
     code = m.w ? make_memory(&m, e) : err_set(e, ERR_NOMEM, "no memory for a world");
     if (!code) {
+        m.w->seed = options->seed;
+        m.w->kinds = options->kinds;
         make_affinities(&m);
         make_items(&m);
     }

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,12 +54,15 @@ struct world {
     struct world_event *events; /* (n_events) ordered by time; every user's newest is held out */
     uint32_t *candidates;       /* (n_users, WORLD_CANDIDATES) */
     size_t n_users, n_items, n_events;
+    uint64_t seed; /* as the options say */
+    bool kinds;
 };
 
 struct world_options {
     size_t n_users, n_items;
     size_t n_interactions; /* without the held-out ones */
     uint64_t seed;
+    bool kinds; /* events have kinds (funnel.h) */
 };
 
 /* Makes a world. ERR_INVALID when the counts do not fit each other, saying which ones would; ERR_NOMEM. */

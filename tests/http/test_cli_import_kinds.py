@@ -8,6 +8,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import hn
 
 
+def open_lines(path):
+    with open(path, encoding="utf-8") as f:
+        return f.readlines()
+
+
 class Kinds(hn.Folder):
     def rows(self, store=None):
         return self.query("SELECT u.id, i.id, k.name, x.count, x.timestamp, x.first_time, x.weight FROM interactions x JOIN users u USING (user_key) "
@@ -50,6 +55,26 @@ class Kinds(hn.Folder):
                                        ("b", "y", "interaction", 1, 0, 0, 3)])
         for bad in ("user,item,kind,count\na,x,view,0\n", "user,item,kind,count\na,x,view,1.5\n", "user,item,kind,first,last\na,x,view,9,5\n"):
             self.assertEqual(self.load(bad, check=False).returncode, 1, bad)
+
+
+class Simulated(hn.Folder):
+    def simulate(self, name):
+        hn.run("simulate", "--kinds", "--out", self.path(name), "--users", "200", "--items", "150", "--interactions", "4000", "--seed", "3")
+        read = lambda table: [line.rstrip("\n").split("\t") for line in open_lines(self.path(f"{name}/{table}.tsv"))]
+        return read("interactions")[1:], read("test")[1:]
+
+    def test_a_world_of_kinds_is_a_funnel_that_import_takes(self):
+        rows, test = self.simulate("one")
+        self.assertEqual((rows, test), self.simulate("two"))
+        by_kind = {kind: {(u, i) for u, i, k, _ in rows if k == kind} for kind in ("view", "cart", "purchase", "return", "dislike")}
+        self.assertEqual(len(by_kind["view"]), 4000)
+        for less, more in (("cart", "view"), ("purchase", "cart"), ("return", "purchase"), ("dislike", "view")):
+            self.assertLess(by_kind[less], by_kind[more])
+            self.assertTrue(by_kind[less])
+        self.assertTrue(10 < len(test) < 200)
+        self.assertFalse({(u, i) for u, i, _ in test} & by_kind["view"])
+        hn.run("import", "--store", self.store, "--interactions", self.path("one/interactions.tsv"), "--kind", "cart:0.5", "--kind", "return:2:negative")
+        self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(len(rows),)])
 
 
 class There(hn.Case):
