@@ -153,13 +153,13 @@ bool api_reread(struct api_thread *t, struct request *r, struct api_plan *plan);
 /* The calls, by file. */
 route_fn api_recommend_plan, api_recommend_get, api_recommendations_plan, api_recommendations_post,
     api_predict_plan, api_predict_post, api_events_post, api_user_get, api_user_export_get,
-    api_similar_users_get, api_merge_post, api_admin_user_put, api_admin_user_patch, api_admin_user_delete,
-    api_admin_users_post, api_item_get, api_similar_get, api_admin_item_put, api_admin_item_patch,
-    api_admin_item_delete, api_admin_items_post, api_health_get, api_ready_get, api_metrics_get,
-    api_openapi_get, api_index_get, api_models_get, api_task_predict_plan, api_task_predict_post,
-    api_tasks_predict_post, api_tasks_guess_post, api_task_examples_post, api_task_get, api_task_weights_get,
-    api_admin_task_put, api_admin_task_patch, api_admin_task_delete, api_admin_tasks_post,
-    api_admin_class_delete, api_kinds_get, api_kinds_put, api_interaction_delete;
+    api_similar_users_get, api_item_lists_get, api_merge_post, api_admin_user_put, api_admin_user_patch,
+    api_admin_user_delete, api_admin_users_post, api_item_get, api_similar_get, api_admin_item_put,
+    api_admin_item_patch, api_admin_item_delete, api_admin_items_post, api_health_get, api_ready_get,
+    api_metrics_get, api_openapi_get, api_index_get, api_models_get, api_task_predict_plan,
+    api_task_predict_post, api_tasks_predict_post, api_tasks_guess_post, api_task_examples_post, api_task_get,
+    api_task_weights_get, api_admin_task_put, api_admin_task_patch, api_admin_task_delete,
+    api_admin_tasks_post, api_admin_class_delete, api_kinds_get, api_kinds_put, api_interaction_delete;
 
 /* The calls for tasks, of a model of trained ones (api_trained.c). */
 void api_trained_predict_plan(struct api_thread *t, struct request *r);

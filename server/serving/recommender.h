@@ -170,6 +170,21 @@ enum err_code recommender_similar(struct recommender *p, struct model_handle *ha
                                   const struct similar_query *q, struct buf *out,
                                   struct err *e) ERR_MUST_CHECK;
 
+/* Lists that are the same for everybody (item_trends.h). */
+enum item_sort { ITEM_SORT_POPULAR, ITEM_SORT_TRENDING };
+
+struct sorted_query {
+    enum item_sort sort;
+    size_t limit;
+    const struct item_filter *filter; /* NULL: none */
+    size_t n_categories;              /* as above */
+    struct text categories[RECOMMENDER_MAX_CATEGORIES];
+};
+
+/* Appends the items with the greatest sums above 0: {"sort", "as_of", ..., "items"}. Waits for the store. */
+enum err_code recommender_sorted(struct recommender *p, struct model_handle *handle,
+                                 const struct sorted_query *q, struct buf *out, struct err *e) ERR_MUST_CHECK;
+
 /* The items whose scores are asked for. */
 struct predict_items {
     const uint32_t *indices; /* (n_known) of those that the model has, in their order */

@@ -9,6 +9,7 @@
 #include "server/serving/explain.h"
 #include "server/serving/item_list.h"
 #include "server/serving/item_metadata.h"
+#include "server/serving/item_trends.h"
 #include "server/serving/score_spread.h"
 
 #include <assert.h>
@@ -498,6 +499,48 @@ enum err_code recommender_similar(struct recommender *p, struct model_handle *ha
     buf_adds(out, "{\"item\":");
     buf_add_json_string(out, q->item.data, q->item.len);
     add_model(out, &m->spec);
+    code = item_list_add(out, items, &list, e);
+    item_list_warn_of_categories(out, items, q->categories, q->n_categories);
+    buf_addc(out, '}');
+    return code ? code : buf_check(out, "the answer", e);
+}
+
+/* Pushes the items that may be listed and were taken. */
+static void push_sums(const double *sums, size_t n_keys, const struct item_snapshot *items,
+                      const uint64_t *allowed, struct topk *top)
+{
+    for (size_t key = 0; key < n_keys; key++) {
+        long index = sums[key] > 0 ? item_index_index(item_snapshot_items(items), (int64_t)key) : -1;
+        if (index >= 0 && (!allowed || allowed[index / 64] >> (index % 64) & 1))
+            topk_push(top, (real)sums[key], (uint32_t)index);
+    }
+}
+
+enum err_code recommender_sorted(struct recommender *p, struct model_handle *handle,
+                                 const struct sorted_query *q, struct buf *out, struct err *e)
+{
+    const struct item_snapshot *items = model_handle_items(handle);
+    size_t k = q->limit < item_snapshot_count(items) ? q->limit : item_snapshot_count(items);
+    const struct allowing allowing = {
+        .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter};
+    const uint64_t *allowed = NULL;
+    struct item_sums sums;
+    struct topk top;
+    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    if (!code)
+        code = allow(p, items, &allowing, &allowed, e);
+    if (!code)
+        code = item_trends_enter(p->serving->trends, p->conn, &sums, e);
+    if (code)
+        return code;
+    topk_init(&top, p->entries, k);
+    push_sums(q->sort == ITEM_SORT_POPULAR ? sums.popular : sums.trending, sums.n_keys, items, allowed, &top);
+    item_trends_leave(p->serving->trends);
+    struct item_list list = {.entries = p->entries, .n = topk_finish(&top)};
+    buf_addf(out, "{\"sort\":\"%s\",\"as_of\":%lld", q->sort == ITEM_SORT_POPULAR ? "popular" : "trending",
+             (long long)sums.as_of);
+    if (q->sort == ITEM_SORT_TRENDING)
+        buf_addf(out, ",\"window_days\":%d,\"decay\":%g", TREND_WINDOW_DAYS, TREND_DECAY);
     code = item_list_add(out, items, &list, e);
     item_list_warn_of_categories(out, items, q->categories, q->n_categories);
     buf_addc(out, '}');

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/network/hypernet.h"
+#include "server/serving/item_trends.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -478,6 +479,8 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     if (!code)
         code = siphash_new_key(&s->page_key, e);
     if (!code)
+        code = item_trends_new(&s->trends, e);
+    if (!code)
         code = store_connect(store, &s->writer, e);
     if (!code)
         code = store_write_often(s->writer, e);
@@ -496,6 +499,7 @@ void serving_close(struct serving *s)
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
     weights_cache_free(s->pages);
+    item_trends_free(s->trends);
     item_columns_unref(s->columns);
     model_set_unref(atomic_load(&s->models));
     pthread_mutex_destroy(&s->loaded.lock);

@@ -38,6 +38,7 @@ struct serving {
     int64_t keep_events_s;
     struct weights_cache *cache;
     struct weights_cache *pages; /* weights of lists that go on: see page_weights.h */
+    struct item_trends *trends;  /* how much items are taken by everybody */
     struct siphash_key page_key; /* of this process, for the tokens of next pages */
     _Atomic(struct model_set *)
         models;               /* the newest set; who does not hold `following` takes it by serving_models */

@@ -16,7 +16,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
-         ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/users/{user}/export"), ("get", "/v1/users/{user}/similar"),
+         ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/users/{user}/export"), ("get", "/v1/items"), ("get", "/v1/users/{user}/similar"),
          ("post", "/v1/users/{user}/merge"), ("get", "/v1/admin/event-kinds"), ("put", "/v1/admin/event-kinds"),
          ("get", "/openapi.json"), ("get", "/")}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

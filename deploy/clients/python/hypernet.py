@@ -288,6 +288,11 @@ class Hypernet:
     def item(self, item: str, **params: Any) -> Json:
         return self.request("GET", "/v1/items/" + _segment(item), params=self._params(params))
 
+    def items(self, sort: str, *, limit: Optional[int] = None, category: Optional[Sequence[str]] = None, **params: Any) -> Json:
+        """The items that everybody takes: sort "popular", or "trending" for those of late."""
+        params.update(sort=sort, limit=limit, category=category)
+        return self.request("GET", "/v1/items", params=self._params(params))
+
     def similar(self, item: str, *, limit: Optional[int] = None, category: Optional[Sequence[str]] = None, **params: Any) -> Json:
         """The items that are most similar to one, without it."""
         params.update(limit=limit, category=category)

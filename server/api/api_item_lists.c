@@ -1,0 +1,41 @@
+/* GET /v1/items?sort=popular|trending: the items that everybody takes. The first call after changes sums all
+ * interactions, so it has the worker of scans. */
+#include "server/api/api.h"
+
+#include "base/limits.h"
+#include "server/api/filter_body.h"
+#include "server/http/problem.h"
+
+static bool sort_param(struct request *r, enum item_sort *out)
+{
+    struct text value = request_param_of(r, "sort");
+    if (value.data && text_is(value, "popular")) {
+        *out = ITEM_SORT_POPULAR;
+        return true;
+    }
+    *out = ITEM_SORT_TRENDING;
+    if (value.data && text_is(value, "trending"))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "sort takes popular or trending, not '%.*s'", (int)value.len,
+                   value.data ? value.data : "");
+    return false;
+}
+
+void api_item_lists_get(struct api_thread *t, struct request *r)
+{
+    struct sorted_query q = {.limit = 10};
+    struct model_handle *handle;
+    struct item_filter *filter;
+    struct err e = {0};
+    if (!sort_param(r, &q.sort) || !api_model(t, r, &handle) ||
+        !api_count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
+        !api_category_params(r, q.categories, &q.n_categories) || !filter_param_read(r, handle, &filter))
+        return;
+    q.filter = filter;
+    struct buf *out = request_answer(r, 200, request_json);
+    if (recommender_sorted(t->session.recommender, handle, &q, out, &e)) {
+        buf_fini(out);
+        api_fail(t, r, &e);
+    }
+    item_filter_free(filter);
+}

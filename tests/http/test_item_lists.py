@@ -1,0 +1,77 @@
+"""GET /v1/items?sort=popular|trending: the sums against the store's own rows, categories, filters, and how they follow changes."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+
+DAY = 86400
+
+
+class ItemLists(hn.Case):
+    def lists(self, **params):
+        return self.server.request("GET", "/v1/items", params=params)
+
+    def expected(self, trending):
+        """{item: sum} of what the store has; the weights of kinds as the server says them."""
+        kinds = {k["name"]: -k["weight"] if k["negative"] else k["weight"] for k in self.server.admin("GET", "/v1/admin/event-kinds").json["kinds"]}
+        rows = self.server.query("SELECT i.id, x.weight, x.timestamp, k.name FROM interactions x JOIN items i USING (item_key) JOIN kinds k ON k.kind = x.kind")
+        as_of, sums = max(row[2] for row in rows), {}
+        for item, weight, time, kind in rows:
+            days = (as_of - time) / DAY
+            if not trending or (time and days < 14):
+                sums[item] = sums.get(item, 0) + weight * kinds[kind] * (0.9 ** days if trending else 1)
+        return as_of, {item: s for item, s in sums.items() if s > 0}
+
+    def assertSums(self, answer, sort):
+        self.assertEqual(answer.status, 200, answer)
+        as_of, sums = self.expected(sort == "trending")
+        self.assertEqual((answer.json["sort"], answer.json["as_of"]), (sort, as_of))
+        got = answer.json["items"]
+        scores = [item["score"] for item in got]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+        for item in got:
+            self.assertAlmostEqual(item["score"], sums[item["id"]], delta=1e-5 * sums[item["id"]])
+        for score, s in zip(scores, sorted(sums.values(), reverse=True)):
+            self.assertAlmostEqual(score, s, delta=1e-5 * s)
+        return got
+
+    def test_popular_items_are_those_with_the_greatest_sums(self):
+        got = self.assertSums(self.lists(sort="popular", limit=1000), "popular")
+        self.assertEqual(len(got), len(self.expected(False)[1]))
+        self.assertEqual(len(self.assertSums(self.lists(sort="popular"), "popular")), 10)
+
+    def test_what_is_taken_of_late_trends_and_the_lists_follow_at_once(self):
+        as_of = self.expected(True)[0]
+        items = self.world.items
+        late = [("u1", items[150], as_of + 20 * DAY), ("u2", items[150], as_of + 19 * DAY), ("u3", items[151], as_of + 20 * DAY), ("u4", items[152], as_of + DAY)]
+        for user, item, time in late:
+            self.server.event(user, item, timestamp=time, kind="purchase")
+        self.server.event("u5", items[151], timestamp=as_of + 20 * DAY, kind="dislike")
+        hn.eventually(lambda: self.lists(sort="trending").json["as_of"] == as_of + 20 * DAY, "the new sums")
+        got = self.assertSums(self.lists(sort="trending", limit=1000), "trending")
+        self.assertEqual(got[0]["id"], items[150])
+        self.assertNotIn(items[152], [item["id"] for item in got])
+
+    def test_categories_and_filters_leave_their_items_only(self):
+        whole = self.lists(sort="popular", limit=1000).json["items"]
+        expected = [item for item in whole if "Comedy" in item["categories"]]
+        self.assertTrue(expected)
+        self.assertEqual(self.lists(sort="popular", limit=1000, category="Comedy").json["items"], expected)
+        self.assertEqual(self.lists(sort="popular", limit=1000, filter='{"field":"categories","has":"Comedy"}').json["items"], expected)
+
+    def test_a_deleted_item_is_gone(self):
+        first = self.lists(sort="popular", limit=1).items[0]
+        self.server.admin("DELETE", "/v1/admin/items/" + first)
+        hn.eventually(lambda: first not in self.lists(sort="popular", limit=1000).items, "its end")
+        self.server.admin("PUT", "/v1/admin/items/" + first, {"title": "Back", "categories": self.world.categories[first]})
+
+    def test_what_is_refused(self):
+        for params in ({}, {"sort": "best"}, {"sort": ""}, {"sort": "popular", "limit": 0}, {"sort": "popular", "limit": 1001}, {"sort": "popular", "x": 1}):
+            self.assertProblem(self.lists(**params), 400, "bad-request")
+        self.assertProblem(self.lists(sort="popular", model="none"), 404, "unknown-model")
+
+
+if __name__ == "__main__":
+    unittest.main()
