@@ -3,10 +3,10 @@
  * popular of i  = sum over its interactions of weight x the weight of their kind
  * trending of i = the same over the last TREND_WINDOW_DAYS before as_of, each x TREND_DECAY ^ its age in days
  *
- * as_of is the time of the newest interaction, so a store of another year, or one whose times are an order and
- * no dates, has trends too. Somebody's interaction with an item counts once a kind, however often he came.
- * The sums are this process's, made when they are first asked for, and made anew by who asks after the store
- * changed, for a twentieth of the time at most.
+ * as_of is the time of the newest interaction, so a store of another year, or one whose times are an
+ * order and no dates, has trends too. Somebody's interaction with an item counts once a kind, however
+ * often he came. The sums are this process's, made when they are first asked for, and made anew by who
+ * asks after the store changed, for a twentieth of the time at most.
  * Layer: server/serving
  * Threads: any; one at a time has the sums.
  * Memory: two numbers for each key of an item. */

@@ -1,4 +1,5 @@
-/* Everything a cached answer needs is in the thread's own workspaces. */
+/* Everything a cached answer needs is in the thread's own workspaces. More than 600 lines, since all answers
+ * about items share what may be listed, and those workspaces. */
 #include "server/serving/recommender_parts.h"
 
 #include "base/mem.h"
