@@ -29,9 +29,9 @@ static const struct course {
 /* Of the best of these once more, with generated weights. Where tasks have few rows a layer that is solved
  * from them says all there is to know, and the time is not spent. */
 enum { GROWN_STEPS = 1000, GROWN_LEAST_ROWS = 64 /* of a task, on the mean */, EPOCH_STEPS = 100 };
-/* Where targets may be counts: straight lines of the logarithm of a rate before all other courses, since a
- * likelihood of counts is no less simple than others are, and a network of it after them. Of 200 rows of rare
- * counts straight lines gain up to some 400 steps. */
+/* Where targets may be counts: straight lines of the logarithm of a rate, which come before all other
+ * candidates, since counts are what is to be explained (docs/experiments.md), and a network of it after them.
+ * Of rare counts straight lines gain up to some 400 steps. */
 enum { N_COUNTS = 2, COUNT_LINEAR_STEPS = 800, COUNT_NET_STEPS = 600 };
 enum {
     N_COURSES = sizeof courses / sizeof *courses,
@@ -278,10 +278,20 @@ static enum err_code run_count(struct task *s, bool linear, long *before, struct
     return code ? code : add_candidate(s, t, e);
 }
 
+/* The last candidate becomes the one that others must be better than. */
+static void put_first(struct task *s)
+{
+    struct candidate last = s->candidates[s->n_candidates - 1];
+    memmove(s->candidates + 1, s->candidates, (s->n_candidates - 1) * sizeof *s->candidates);
+    s->candidates[0] = last;
+}
+
 static enum err_code run_courses(struct task *s, struct err *e)
 {
     long before = 0;
     enum err_code code = run_count(s, true, &before, e);
+    if (!code && s->candidates[s->n_candidates - 1].trial == &s->counts[0])
+        put_first(s);
     if (!code)
         code = build_net(s, s->form->form, s->form->spec.task.clip, e);
     if (!code && s->form != &s->linear[0] && s->run->options.choose_scale &&

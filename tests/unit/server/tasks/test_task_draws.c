@@ -147,6 +147,43 @@ START_TEST(rows_that_are_alike_are_drawn_alike)
 }
 END_TEST
 
+/* Of the negative binomial that is said of each row. */
+START_TEST(draws_of_counts_have_the_mean_the_deviation_and_the_bounds_that_are_answered)
+{
+    spec.task.scale = SCALE_COUNT;
+    layer.shape = TASK_COUNT_SHAPE;
+    layer.scale = 1;
+    answers.shrink = -0.5;
+    double work[M];
+    task_layer_predict(&spec, &params, &layer, f0, phi, ROWS, work, value, spread, own);
+    for (size_t i = 0; i < ROWS; i++) {
+        spread[i] = sqrt(spread[i]);
+        own[i] = sqrt(own[i]);
+        freedom[i] = 2 * layer.shape;
+    }
+    draw(4);
+    for (size_t row = 0; row < ROWS; row++) {
+        double mean = 0, squares = 0, inside = 0, low, high, deviation, epistemic;
+        struct task_bounds one = task_answers_bounds(&answers, row, TASK_ONE_DEVIATION);
+        task_answers_interval(&answers, row, 0.9, false, &low, &high);
+        task_answers_deviations(&answers, row, one, false, &deviation, &epistemic);
+        for (size_t i = 0; i < DRAWS; i++) {
+            double y = draws.values[row * DRAWS + i];
+            ck_assert(y >= 0 && y == floor(y));
+            mean += y / DRAWS;
+            squares += y * y / DRAWS;
+            inside += low <= y && y <= high;
+        }
+        double expected = task_answers_value(&answers, row, false);
+        ck_assert_double_eq_tol(mean, expected, 5 * deviation / sqrt(DRAWS));
+        ck_assert_double_eq_tol(sqrt(squares - mean * mean), deviation, 0.1 * deviation);
+        ck_assert_double_ge(inside / DRAWS, 0.9 - 0.01); /* whole numbers: never fewer */
+        ck_assert_double_lt(epistemic, deviation);
+    }
+}
+END_TEST
+
 SUITE("server: task_draws", set_up, tear_down, {quantiles_of_draws_are_the_bounds_of_intervals},
       {quantiles_of_draws_are_the_bounds_of_intervals_from_errors_in_validation},
-      {draws_of_a_row_beyond_its_inputs_are_as_wide_as_its_interval}, {rows_that_are_alike_are_drawn_alike})
+      {draws_of_a_row_beyond_its_inputs_are_as_wide_as_its_interval}, {rows_that_are_alike_are_drawn_alike},
+      {draws_of_counts_have_the_mean_the_deviation_and_the_bounds_that_are_answered})
