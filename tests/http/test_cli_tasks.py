@@ -397,7 +397,7 @@ class Tasks(unittest.TestCase):
             ("-learned.csv", [r for r in rows if int(r[0][1:]) < 40]), ("-known.csv", [r for r in rows if int(r[0][1:]) >= 40 and r[1] < 8]),
             ("-asked.csv", [r for r in rows if int(r[0][1:]) >= 40 and r[1] >= 8]))]
 
-    def measured(self, known, asked, model):
+    def figures(self, known, asked, model):
         return json.loads(done("evaluate", "--model", model, "--rows", asked, "--known", known, "--task", "shop", "--json"))["all"]["model"]
 
     def test_a_likelihood_of_counts_is_taken_for_counts_and_wins_in_deviance(self):
@@ -407,8 +407,8 @@ class Tasks(unittest.TestCase):
         self.assertIn("predicts    units by a likelihood of counts", done("inspect", self.path("of-counts.hn")))
         self.train(learned, self.path("of-asinh.hn"), "--loss", "poisson", "--target-scale", "asinh", epochs=0)
         self.train(learned, self.path("as-it-is.hn"), "--target-scale", "identity", epochs=0)
-        counts, others = self.measured(known, asked, self.path("of-counts.hn")), [
-            self.measured(known, asked, self.path(m)) for m in ("of-asinh.hn", "as-it-is.hn")]
+        counts, others = self.figures(known, asked, self.path("of-counts.hn")), [
+            self.figures(known, asked, self.path(m)) for m in ("of-asinh.hn", "as-it-is.hn")]
         self.assertLess(counts["deviance"], 0.95 * others[0]["deviance"])
         self.assertLess(counts["rmse"], min(o["rmse"] for o in others))
         self.assertGreater(counts["coverage"], 0.85)
