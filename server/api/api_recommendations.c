@@ -35,10 +35,10 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
     const struct recommend_body *b = &plan->body;
     plan->of.user = b->q.user;
     plan->of.user_pointer = "/user";
-    plan->of.cold_start = b->cold_start;
+    plan->of.cold_start = b->cold_start || b->more.n_fallback;
     plan->of.needs_no_weights = b->whom != FOR_USER;
     size_t n_users = json_array_size(b->users);
-    r->takes_long = b->q.explain || b->q.samples || n_users > MAX_USERS_SHORT ||
+    r->takes_long = b->more.n_fallback || b->q.explain || b->q.samples || n_users > MAX_USERS_SHORT ||
                     (b->more.with_metadata && (n_users ? n_users : 1) * b->q.limit > MAX_METADATA_SHORT) ||
                     ((b->rules.diversity > 0 || b->rules.max_per.n) &&
                      (b->users || b->q.offset + b->q.limit > MAX_DIVERSE_SHORT));
@@ -153,7 +153,8 @@ static enum err_code acquire(struct api_thread *t, struct recommendations_plan *
     bool hit;
     enum err_code code = recommender_acquire(p, plan->of.handle, WEIGHTS_OF_USER, user, out, &hit, e);
     q->user = user;
-    q->cold = code == ERR_NOTFOUND && plan->body.cold_start;
+    q->cold = code == ERR_NOTFOUND && (plan->body.cold_start || plan->body.more.n_fallback);
+    plan->body.more.fallback_alone = q->cold && !plan->body.cold_start;
     if (!q->cold)
         return code;
     err_clear(e);
@@ -298,6 +299,7 @@ static void answer_one(struct api_thread *t, struct request *r, struct recommend
     if (plan->body.goes_on && !go_on(t, r, plan))
         return;
     q->cold = of->cold;
+    plan->body.more.fallback_alone = of->cold && !plan->body.cold_start;
     if (!plan->body.goes_on || of->weights->revision == plan->body.page.revision)
         begin_list(t, plan, of->user, of->weights);
     recommend_body_resolve(&plan->body, of->handle);

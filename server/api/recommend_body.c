@@ -262,6 +262,47 @@ static bool read_list(struct request *r, const json_t *root, struct recommend_bo
     return check_limit(r, q) && ok;
 }
 
+/* ---- what fills a short list ---- */
+
+/* A list that is filled up is one answer: what it is of, and in which order, is not one question's any more. */
+static bool check_fallback(struct request *r, const json_t *root)
+{
+    static const char *const others[] = {"candidates", "page", "offset", "explain", "samples", "max_per"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (!json_object_get(root, others[i]))
+            continue;
+        problem_answer(r, PROBLEM_INVALID_VALUE, "/fallback", "it does not go together with %s", others[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool read_fallback(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    struct json_place at = json_place_root(), list = json_place_key(&at, "fallback");
+    const json_t *values;
+    if (!json_body_array(r, root, "fallback", &at, 2, false, &values))
+        return false;
+    size_t n = json_array_size(values);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = json_array_get(values, i);
+        struct json_place place = json_place_index(&list, i);
+        struct text name = {json_string_value(value), json_string_length(value)};
+        bool popular = name.data && text_is(name, "popular");
+        b->fallback[i] = popular ? ITEM_SORT_POPULAR : ITEM_SORT_TRENDING;
+        if ((popular || (name.data && text_is(name, "trending"))) && (!i || b->fallback[0] != b->fallback[1]))
+            continue;
+        problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected trending or popular, each once");
+        return false;
+    }
+    if (n == 0)
+        return true;
+    b->more.fallback = b->fallback;
+    b->more.n_fallback = n;
+    b->more.page = NULL;
+    return check_fallback(r, root);
+}
+
 /* ---- pages ---- */
 
 static int append(const char *text, size_t n, void *out)
@@ -437,11 +478,11 @@ static bool read_whom(struct request *r, struct model_handle *handle, const json
 static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
                       const struct siphash_key *key, struct recommend_body *b)
 {
-    static const char *const keys[] = {
-        "user",       "users",      "profile", "interactions", "limit",  "offset",   "exclude_seen",
-        "categories", "candidates", "exclude", "min_score",    "fields", "explain",  "samples",
-        "seed",       "cold_start", "page",    "diversity",    "filter", "contexts", "max_per",
-        NULL};
+    static const char *const keys[] = {"user",       "users",        "profile",    "interactions", "limit",
+                                       "offset",     "exclude_seen", "categories", "candidates",   "exclude",
+                                       "min_score",  "fields",       "explain",    "samples",      "seed",
+                                       "cold_start", "page",         "diversity",  "filter",       "contexts",
+                                       "max_per",    "fallback",     NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
@@ -452,6 +493,7 @@ static bool read_root(struct request *r, struct model_handle *handle, const json
     ok = !r->status && read_choice(r, root, b) && ok;
     ok = !r->status && filter_body_read(r, handle, root, &b->filter) && ok;
     b->q.filter = b->filter;
+    ok = !r->status && read_fallback(r, root, b) && ok;
     ok = !r->status && read_max_per(r, handle, root, b) && ok;
     return !r->status && hash_question(r, root, key, b) && read_page(r, handle, root, key, b) && ok;
 }

@@ -63,6 +63,11 @@ static void add_item(struct buf *out, const struct shown *shown, const struct it
         buf_adds(out, ",\"metadata\":");
         buf_add(out, metadata.data, metadata.len);
     }
+    for (size_t k = 0; list->sources && k < list->sources->n; k++)
+        if (i < list->sources->at[k].end) {
+            buf_addf(out, ",\"source\":\"%s\"", list->sources->at[k].name);
+            break;
+        }
     if (list->explanation) {
         buf_adds(out, ",\"because\":");
         explain_add(list->explanation, i, out);

@@ -14,6 +14,16 @@
 #include "server/serving/explain.h"
 #include "server/serving/item_metadata.h"
 
+/* Where the items of a list are from: each part goes on to its end. */
+enum { ITEM_LIST_SOURCES = 3 };
+struct item_sources {
+    size_t n;
+    struct {
+        const char *name; /* static */
+        size_t end;
+    } at[ITEM_LIST_SOURCES];
+};
+
 /* The best items, with the reasons of each when they were asked for. */
 struct item_list {
     const struct topk_entry *entries; /* (n) best first */
@@ -21,6 +31,7 @@ struct item_list {
     const struct explanation *explanation; /* NULL: not asked for */
     const float *deviations;               /* (n) of the scores, negative: not known; NULL: not asked for */
     const struct item_metadata *metadata;  /* of the n; NULL: not asked for */
+    const struct item_sources *sources;    /* NULL: not asked for */
     const struct text *unknown;            /* (n_unknown) ids behind them that no answer has */
     size_t n_unknown;
 };

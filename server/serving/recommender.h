@@ -137,6 +137,9 @@ struct recommend_query {
     const struct recommend_more *more; /* NULL: nothing */
 };
 
+/* Lists that are the same for everybody (item_trends.h). */
+enum item_sort { ITEM_SORT_POPULAR, ITEM_SORT_TRENDING };
+
 /* What else an answer has for who may wait for the store. */
 struct recommend_more {
     const struct text
@@ -148,6 +151,10 @@ struct recommend_more {
     struct list_page
         *page; /* what was shown, to which the answer adds; it ends with the token of the next page
                                where there is one. NULL: without pages */
+    const enum item_sort *fallback; /* (n_fallback) what fills a list that is too short, in this order; each
+                                       item then says where it is from */
+    size_t n_fallback;
+    bool fallback_alone; /* nothing is known of whoever asks */
 };
 
 /* Appends the answer to out. */
@@ -169,9 +176,6 @@ struct similar_query {
 enum err_code recommender_similar(struct recommender *p, struct model_handle *handle,
                                   const struct similar_query *q, struct buf *out,
                                   struct err *e) ERR_MUST_CHECK;
-
-/* Lists that are the same for everybody (item_trends.h). */
-enum item_sort { ITEM_SORT_POPULAR, ITEM_SORT_TRENDING };
 
 struct sorted_query {
     enum item_sort sort;

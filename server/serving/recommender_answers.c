@@ -445,6 +445,77 @@ static enum err_code add_page(struct recommender *p, const struct recommend_quer
     return ERR_OK;
 }
 
+/* Pushes the items that may be listed and were taken. */
+static void push_sums(const double *sums, size_t n_keys, const struct item_snapshot *items,
+                      const uint64_t *allowed, struct topk *top)
+{
+    for (size_t key = 0; key < n_keys; key++) {
+        long index = sums[key] > 0 ? item_index_index(item_snapshot_items(items), (int64_t)key) : -1;
+        if (index >= 0 && (!allowed || allowed[index / 64] >> (index % 64) & 1))
+            topk_push(top, (real)sums[key], (uint32_t)index);
+    }
+}
+
+static void add_source(struct item_sources *sources, const char *name, size_t end)
+{
+    sources->at[sources->n].name = name;
+    sources->at[sources->n++].end = end;
+}
+
+/* The items that may still come to a list, as bits: allowed, not seen, not in the list. The caller frees. */
+static enum err_code list_left(struct recommender *p, const struct item_snapshot *items,
+                               const struct weights *w, const struct recommend_query *q,
+                               const struct item_list *list, uint64_t **out, struct err *e)
+{
+    const struct allowing allowing = {
+        .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter, .rules = q->rules};
+    const uint64_t *allowed = NULL;
+    size_t n_words = (item_snapshot_count(items) + 63) / 64;
+    enum err_code code = allow(p, items, &allowing, &allowed, e);
+    uint64_t *bits = code ? NULL : mem_alloc_array(n_words, sizeof *bits);
+    if (!bits)
+        return code ? code : err_set(e, ERR_NOMEM, "no memory for the items of a list");
+    if (allowed)
+        memcpy(bits, allowed, n_words * sizeof *bits);
+    else
+        memset(bits, 0xFF, n_words * sizeof *bits);
+    for (size_t i = 0; !q->include_seen && i < w->n_seen; i++)
+        bits[w->seen[i] / 64] &= ~((uint64_t)1 << (w->seen[i] % 64));
+    for (size_t i = 0; i < list->n; i++)
+        bits[list->entries[i].index / 64] &= ~((uint64_t)1 << (list->entries[i].index % 64));
+    *out = bits;
+    return ERR_OK;
+}
+
+/* Fills the list, which begins the thread's entries, by what everybody takes. */
+static enum err_code fall_back(struct recommender *p, const struct item_snapshot *items,
+                               const struct weights *w, const struct recommend_query *q,
+                               struct item_list *list, struct item_sources *sources, struct err *e)
+{
+    uint64_t *bits = NULL;
+    struct item_sums sums;
+    add_source(sources, "personal", list->n);
+    enum err_code code = list->n < q->limit ? list_left(p, items, w, q, list, &bits, e) : ERR_OK;
+    for (size_t i = 0; i < q->more->n_fallback && list->n < q->limit && !code; i++) {
+        struct topk_entry *to = p->entries + list->n;
+        bool popular = q->more->fallback[i] == ITEM_SORT_POPULAR;
+        struct topk top;
+        code = item_trends_enter(p->serving->trends, p->conn, &sums, e);
+        if (code)
+            break;
+        topk_init(&top, to, q->limit - list->n);
+        push_sums(popular ? sums.popular : sums.trending, sums.n_keys, items, bits, &top);
+        item_trends_leave(p->serving->trends);
+        size_t n = topk_finish(&top);
+        for (size_t k = 0; k < n; k++)
+            bits[to[k].index / 64] &= ~((uint64_t)1 << (to[k].index % 64));
+        list->n += n;
+        add_source(sources, popular ? "popular" : "trending", list->n);
+    }
+    mem_free(bits);
+    return code;
+}
+
 enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,
                                     const struct weights *w, const struct recommend_query *q, struct buf *out,
                                     struct err *e)
@@ -454,16 +525,25 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     struct item_metadata metadata = {.ends = NULL};
     float deviations[LIMIT_EXPLAIN_ITEMS];
     bool paged = q->more && q->more->page;
+    bool falls_back = q->more && q->more->n_fallback;
     struct listing l = {.most = q->offset + q->limit};
+    struct item_sources sources = {.n = 0};
     assert(items == handle->items);
-    enum err_code code = find_list(p, handle, w, q, &l, e);
+    enum err_code code =
+        falls_back ? reserve((void **)&p->entries, &p->n_entries, q->limit, sizeof *p->entries, e) : ERR_OK;
+    if (!code && !(falls_back && q->more->fallback_alone))
+        code = find_list(p, handle, w, q, &l, e);
     if (code)
         return code;
     size_t n = l.n;
     struct item_list best = {.entries = p->entries + q->offset, .n = n > q->offset ? n - q->offset : 0};
-    if (q->more)
+    if (falls_back) {
+        code = fall_back(p, items, w, q, &best, &sources, e);
+        best.sources = &sources;
+    } else if (q->more) {
         take_unknown(q, n, &best);
-    if (q->samples || q->explain || q->more)
+    }
+    if (!code && (q->samples || q->explain || q->more))
         code = describe(p, handle, q, &best, deviations, &explanation, &metadata, e);
     if (!code) {
         add_head(out, &handle->model->spec, q->user, w, q->cold, best.n * 128);
@@ -504,17 +584,6 @@ enum err_code recommender_similar(struct recommender *p, struct model_handle *ha
     item_list_warn_of_categories(out, items, q->categories, q->n_categories);
     buf_addc(out, '}');
     return code ? code : buf_check(out, "the answer", e);
-}
-
-/* Pushes the items that may be listed and were taken. */
-static void push_sums(const double *sums, size_t n_keys, const struct item_snapshot *items,
-                      const uint64_t *allowed, struct topk *top)
-{
-    for (size_t key = 0; key < n_keys; key++) {
-        long index = sums[key] > 0 ? item_index_index(item_snapshot_items(items), (int64_t)key) : -1;
-        if (index >= 0 && (!allowed || allowed[index / 64] >> (index % 64) & 1))
-            topk_push(top, (real)sums[key], (uint32_t)index);
-    }
 }
 
 enum err_code recommender_sorted(struct recommender *p, struct model_handle *handle,

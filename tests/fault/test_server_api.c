@@ -39,6 +39,7 @@ static const struct {
      "{\"contexts\":[{\"user\":\"ann\"},{\"user\":\"ann\",\"weight\":2}],\"limit\":3}", 200},
     {"GET", "/v1/users/ann", NULL, 200},
     {"GET", "/v1/users/ann/export", NULL, 200},
+    {"POST", "/v1/recommendations", "{\"user\":\"nobody\",\"fallback\":[\"popular\"]}", 200},
     {"GET", "/v1/items?sort=trending&category=a", NULL, 200},
     {"GET", "/v1/users/ann/similar", NULL, 200},
     {"POST", "/v1/users/ann/merge", "{\"from\":\"nobody\"}", 404},

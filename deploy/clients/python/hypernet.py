@@ -205,7 +205,7 @@ class Hypernet:
     # ---- users ----
 
     def recommend(self, user: Optional[str] = None, *, users: Optional[Sequence[str]] = None, profile: Optional[Json] = None,
-                  interactions: Optional[Sequence[Json]] = None, contexts: Optional[Sequence[Json]] = None, page: Optional[str] = None,
+                  interactions: Optional[Sequence[Json]] = None, contexts: Optional[Sequence[Json]] = None, fallback: Optional[Sequence[str]] = None, page: Optional[str] = None,
                   diversity: Optional[float] = None, limit: Optional[int] = None, offset: Optional[int] = None, category: Optional[Sequence[str]] = None,
                   exclude_seen: Optional[bool] = None, explain: Optional[int] = None, cold_start: Optional[bool] = None,
                   candidates: Optional[Sequence[str]] = None, exclude: Optional[Sequence[str]] = None, min_score: Optional[float] = None,
@@ -217,7 +217,7 @@ class Hypernet:
         params.update(limit=limit, offset=offset, exclude_seen=exclude_seen, explain=explain, cold_start=cold_start, min_score=min_score)
         lists = {name: [ids] if isinstance(ids, str) else list(ids)
                  for name, ids in _given(categories=category, candidates=candidates, exclude=exclude, fields=fields).items()}
-        whom = _given(users=users, profile=profile, interactions=interactions, contexts=contexts, page=page, diversity=diversity)
+        whom = _given(users=users, profile=profile, interactions=interactions, contexts=contexts, fallback=fallback, page=page, diversity=diversity)
         if user is not None and not whom and lists.keys() <= {"categories"}:
             return self.request("GET", "/v1/users/%s/recommendations" % _segment(user), params=self._params({**params, "category": category}))
         asked = self._params({"model": params.pop("model", self._model)})
