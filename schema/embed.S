@@ -20,6 +20,7 @@
 	contract schema_sql_0007, "schema/sqlite/0007_tasks.sql"
 	contract schema_sql_0008, "schema/sqlite/0008_loads.sql"
 	contract schema_sql_0009, "schema/sqlite/0009_kinds.sql"
+	contract schema_sql_0010, "schema/sqlite/0010_life.sql"
 	contract schema_openapi_json, "schema/openapi.json"
 
 /* There is no code here that a branch could enter; without the note of it the linker takes it from the whole program. */

@@ -15,6 +15,7 @@ extern const char schema_sql_0006[], schema_sql_0006_end[];
 extern const char schema_sql_0007[], schema_sql_0007_end[];
 extern const char schema_sql_0008[], schema_sql_0008_end[];
 extern const char schema_sql_0009[], schema_sql_0009_end[];
+extern const char schema_sql_0010[], schema_sql_0010_end[];
 extern const char schema_openapi_json[], schema_openapi_json_end[];
 
 #endif

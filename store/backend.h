@@ -87,6 +87,8 @@ struct store_backend {
     enum err_code (*newest_time)(struct store_conn *c, struct text user, int64_t *timestamp, struct err *e);
     enum err_code (*put_item)(struct store_conn *c, const struct store_item *item, bool *created,
                               struct err *e);
+    enum err_code (*set_item_life)(struct store_conn *c, struct text id, const struct store_item_life *life,
+                                   struct err *e);
     enum err_code (*delete_item)(struct store_conn *c, struct text id, struct err *e);
     enum err_code (*touch_item)(struct store_conn *c, struct text id, struct err *e);
     enum err_code (*put_task)(struct store_conn *c, struct text id, struct text profile, bool keeps_rows,

@@ -430,6 +430,13 @@ enum err_code store_put_item(struct store_conn *c, const struct store_item *item
     return code ? code : c->backend->put_item(c, item, created, e);
 }
 
+enum err_code store_set_item_life(struct store_conn *c, struct text id, const struct store_item_life *life,
+                                  struct err *e)
+{
+    enum err_code code = check_id(id, "item", e);
+    return code ? code : c->backend->set_item_life(c, id, life, e);
+}
+
 enum err_code store_delete_item(struct store_conn *c, struct text id, struct err *e)
 {
     enum err_code code = check_id(id, "item", e);

@@ -28,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STORE_SCHEMA = 9 }; /* the version of what is open: migrations run at open */
+enum { STORE_SCHEMA = 10 }; /* the version of what is open: migrations run at open */
 
 struct store;
 struct store_conn;
@@ -205,6 +205,15 @@ enum err_code store_read_profile(struct store_conn *c, struct text id, struct bu
 enum err_code store_item_key_of(struct store_conn *c, struct text id, int64_t *key,
                                 struct err *e) ERR_MUST_CHECK;
 
+/* When answers may have an item. What it did for who took it stays, whatever is said here. */
+struct store_item_life {
+    bool hidden;
+    int64_t from, until; /* [from, until) in seconds since 1970; STORE_ALWAYS_FROM, STORE_ALWAYS_UNTIL */
+    int64_t created;     /* seconds since 1970; 0: not known */
+};
+#define STORE_ALWAYS_FROM  INT64_MIN
+#define STORE_ALWAYS_UNTIL INT64_MAX
+
 struct store_item {
     int64_t key;
     struct text id;
@@ -212,7 +221,8 @@ struct store_item {
     struct text categories; /* a JSON array of strings; NULL data when none */
     struct text metadata;   /* a JSON object; NULL data when none */
     int64_t revision;
-    bool deleted; /* of reads: taken out of answers by store_delete_item */
+    bool deleted;                /* of reads: taken out of answers by store_delete_item */
+    struct store_item_life life; /* of reads: see store_set_item_life */
 };
 
 /* Callbacks return false to stop early (the call then returns ERR_OK). Texts are borrowed for the callback,
@@ -393,6 +403,12 @@ enum err_code store_newest_time(struct store_conn *c, struct text user, int64_t 
  * revision. */
 enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
                              struct err *e) ERR_MUST_CHECK;
+
+/* Says when answers may have an item, deleted or not. A new one has no such limits and was created now, and
+ * writing it again changes nothing of this. Records no change: store_put_item in the same transaction does.
+ * ERR_NOTFOUND. */
+enum err_code store_set_item_life(struct store_conn *c, struct text id, const struct store_item_life *life,
+                                  struct err *e) ERR_MUST_CHECK;
 
 /* Takes an item out of answers: its row, key and interactions stay, and putting it again brings it back.
  * ERR_NOTFOUND when there is none or it is deleted. Records a change. */

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "server/api/batch.h"
+#include "server/api/item_life_body.h"
 #include "server/api/json_body.h"
 #include "server/http/problem_list.h"
 #include "server/serving/item_updates.h"
@@ -95,13 +96,17 @@ static const json_t *member(const struct item_registration *g, const json_t *val
 static bool read_item(struct request *r, struct batch *b, const json_t *value, const struct json_place *at,
                       bool with_id, struct item_registration *g)
 {
-    static const char *const keys[] = {"title", "categories", "metadata", "id", NULL};
-    static const char *const keys_without_id[] = {"title", "categories", "metadata", NULL};
+    static const char *const keys[] = {
+        "title",           "categories", "metadata", "hidden", "available_from",
+        "available_until", "created",    "id",       NULL};
+    static const char *const keys_without_id[] = {"title",          "categories",      "metadata", "hidden",
+                                                  "available_from", "available_until", "created",  NULL};
     const json_t *list;
     bool ok = json_body_object(r, value, at, with_id ? keys : keys_without_id);
     if (!json_is_object(value))
         return false;
     ok = (!with_id || json_body_id(r, value, "id", "item", at, &g->item.id)) && ok;
+    ok = item_life_body_read(r, value, at, g) && ok;
     const json_t *title = member(g, value, "title", &g->no_title);
     const json_t *categories = member(g, value, "categories", &g->no_categories);
     const json_t *metadata = member(g, value, "metadata", &g->no_metadata);
@@ -329,6 +334,7 @@ static bool show(void *arg, const struct store_item *item)
     }
     add_json(out, "categories", item->categories);
     add_json(out, "metadata", item->metadata);
+    item_life_body_add(out, &item->life);
     return true;
 }
 

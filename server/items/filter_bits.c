@@ -189,6 +189,16 @@ static void mark_column(struct compiling *k, const struct filter_node *leaf, uin
     mem_free(verdicts);
 }
 
+static void mark_created(const struct compiling *k, const struct filter_node *leaf, uint64_t *bits)
+{
+    for (size_t i = 0; k->columns && i < k->n; i++) {
+        int64_t created = item_lives_created(&k->columns->lives, item_index_key(k->texts, i));
+        if (created && (leaf->compare == COMPARE_EXISTS ||
+                        orders(leaf->compare, created<leaf->seconds, created> leaf->seconds)))
+            set_bit(bits, i);
+    }
+}
+
 /* ---- the tree ---- */
 
 static void mark_leaf(struct compiling *k, const struct filter_node *leaf, uint64_t *bits)
@@ -196,7 +206,7 @@ static void mark_leaf(struct compiling *k, const struct filter_node *leaf, uint6
     struct text *texts = NULL;
     size_t n = 0;
     memset(bits, 0, k->n_words * sizeof *bits);
-    if (leaf->field != FIELD_METADATA && leaf->compare != COMPARE_EXISTS && !(texts = texts_of(leaf, &n))) {
+    if (leaf->field < FIELD_CREATED && leaf->compare != COMPARE_EXISTS && !(texts = texts_of(leaf, &n))) {
         k->failed = true;
         return;
     }
@@ -206,6 +216,8 @@ static void mark_leaf(struct compiling *k, const struct filter_node *leaf, uint6
         mark_titles(k, leaf, texts, n, bits);
     else if (leaf->field == FIELD_CATEGORIES)
         mark_categories(k, leaf, texts, n, bits);
+    else if (leaf->field == FIELD_CREATED)
+        mark_created(k, leaf, bits);
     else
         mark_column(k, leaf, bits);
     mem_free(texts);

@@ -97,6 +97,7 @@ static bool take_item(void *arg, const struct store_item *item)
                             take_member, k);
     for (size_t i = 0; ok && !k->fresh && i < k->t->n; i++)
         ok = k->met[i] || set(k, i, &none);
+    ok = ok && item_lives_set(&k->t->lives, item);
     k->failed = k->failed || !ok;
     return ok;
 }
@@ -141,7 +142,8 @@ static void settle(struct item_columns *t)
 
 static bool is_same(const struct item_columns *t, const struct item_columns *old)
 {
-    bool same = old && t->n == old->n && t->n_left_out == old->n_left_out;
+    bool same =
+        old && t->n == old->n && t->n_left_out == old->n_left_out && item_lives_same(&t->lives, &old->lives);
     for (size_t i = 0; same && i < t->n; i++)
         same = t->columns[i] == old->columns[i];
     return same;
@@ -159,7 +161,10 @@ enum err_code item_columns_next(struct store_conn *c, struct item_columns *old,
     for (; !k.fresh && t->n < old->n; t->n++)
         t->columns[t->n] = item_column_ref(old->columns[t->n]);
     t->n_left_out = k.fresh ? 0 : old->n_left_out;
-    enum err_code code = k.fresh ? store_each_item(c, 0, take_item, &k, e) : read_changed(c, changes, &k, e);
+    k.failed = !k.fresh && !item_lives_copy(&old->lives, &t->lives);
+    enum err_code code = k.failed  ? ERR_OK
+                         : k.fresh ? store_each_item(c, 0, take_item, &k, e)
+                                   : read_changed(c, changes, &k, e);
     if (!code && k.failed)
         code = err_set(e, ERR_NOMEM, "no memory for the fields of items");
     metadata_scan_fini(&k.scan);
@@ -203,6 +208,7 @@ void item_columns_unref(struct item_columns *t)
         return;
     for (size_t i = 0; i < t->n; i++)
         item_column_unref(t->columns[i]);
+    item_lives_fini(&t->lives);
     mem_free(t);
 }
 

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "server/items/item_column.h"
+#include "server/items/item_lives.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -33,6 +34,7 @@ struct item_columns {
     struct item_column *columns[LIMIT_ITEM_FIELDS]; /* (n) */
     bool owned[LIMIT_ITEM_FIELDS];                  /* (n) while they are made: nobody shares it */
     size_t n_left_out;                              /* values of further fields */
+    struct item_lives lives;
 };
 
 /* Makes the columns of the store's items, of which those of `old` (NULL: none) are used where nothing

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "server/fields/time_text.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +91,7 @@ void item_field_unknown(const struct item_columns *columns, struct text name, ch
     enum { LISTED = 32, MOST = FIELDS_SAID_BYTES - 64 };
     size_t total = columns ? columns->n : 0, i;
     size_t n = (size_t)snprintf(out, FIELDS_SAID_BYTES,
-                                "no item has a field '%.*s'; there are id, title, categories",
+                                "no item has a field '%.*s'; there are id, title, categories, created",
                                 text_shown(name), name.data);
     for (i = 0; i < total && i < LISTED; i++) {
         const char *known = columns->columns[i]->name;
@@ -170,6 +171,13 @@ static bool check_order(struct reading *k, struct filter_node *leaf, const struc
     const json_t *value = leaf->value;
     struct text text = {json_string_value(value), json_string_length(value)};
     char types[160];
+    if (leaf->field == FIELD_CREATED) {
+        leaf->seconds = (int64_t)fmax(-1e15, fmin(1e15, json_number_value(value)));
+        if (json_is_number(value) || (text.data && time_text_seconds(text, &leaf->seconds)))
+            return true;
+        fault(k, "expected seconds since 1970, or a time as text, as 2026-11-30");
+        return false;
+    }
     if (!c) {
         fault(k, "it has no order: %s compares numbers and times", compares[leaf->compare]);
         return false;
@@ -195,6 +203,10 @@ static bool check_order(struct reading *k, struct filter_node *leaf, const struc
 static bool check_leaf(struct reading *k, struct filter_node *leaf, const struct item_column *c)
 {
     bool list = leaf->field == FIELD_CATEGORIES;
+    if (leaf->field == FIELD_CREATED && leaf->compare < COMPARE_GT) {
+        fault(k, "created takes gt, gte, lt, lte and exists");
+        return false;
+    }
     if (list && (leaf->compare == COMPARE_EQ || leaf->compare == COMPARE_NE)) {
         fault(k, "categories are a list, which takes has, in and exists");
         return false;
@@ -229,7 +241,7 @@ struct text item_field_member(struct text name)
 bool item_field_find(const struct item_columns *columns, struct text name, enum filter_field *field,
                      const struct item_column **column)
 {
-    static const char *const plain[] = {"id", "title", "categories"};
+    static const char *const plain[] = {"id", "title", "categories", "created"};
     *column = NULL;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (text_is(name, plain[i])) {

@@ -1,12 +1,12 @@
 /* item_filter - which items a caller wants, as a tree of conditions on what is stored of them:
  *
- *   {"all": [tree, ...]}  {"any": [tree, ...]}  {"not": tree}
- *   {"field": "metadata.price", "gte": 10, "lt": 20}  (several comparisons of a field must all hold)
+ * {"all": [tree, ...]}  {"any": [tree, ...]}  {"not": tree} {"field": "metadata.price", "gte": 10, "lt":
+ * 20}  (several comparisons of a field must all hold)
  *
- * Fields are id, title, categories and metadata.NAME. Comparisons are eq, ne, in, has, gt, gte, lt, lte and
- * exists; ne is the opposite of eq, so it holds of an item without the field, as of those no other
- * comparison but "exists": false does. gt and its kin compare numbers, or times where they are given one as
- * text. A list (of texts) takes has, in and exists.
+ * Fields are id, title, categories, created and metadata.NAME. Comparisons are eq, ne, in, has, gt, gte,
+ * lt, lte and exists; ne is the opposite of eq, so it holds of an item without the field, as of those no
+ * other comparison but "exists": false does. gt and its kin compare numbers, or times where they are given
+ * one as text. A list (of texts) takes has, in and exists.
  *
  * How to use it: read it once a request (item_filter_read), against the snapshot of the model that answers;
  * ask item_snapshot_filter (item_snapshot.h) for its bits, which are cached; give them as
@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 enum filter_kind { FILTER_ALL, FILTER_ANY, FILTER_NOT, FILTER_LEAF };
-enum filter_field { FIELD_ID, FIELD_TITLE, FIELD_CATEGORIES, FIELD_METADATA };
+enum filter_field { FIELD_ID, FIELD_TITLE, FIELD_CATEGORIES, FIELD_CREATED, FIELD_METADATA };
 enum filter_compare {
     COMPARE_EQ,
     COMPARE_NE,

@@ -15,6 +15,8 @@ struct item_snapshot {
     struct added_item_rows *rows; /* NULL: no items beyond the model's own */
     struct item_columns *columns; /* NULL: none */
     struct filter_cache *filters; /* of these texts and columns; NULL: none */
+    uint64_t *shown;              /* (bits by index) what lists may have; NULL: what the texts say */
+    int64_t changes_at;           /* when that changes by the clock */
 };
 
 static enum err_code table_new(const struct model *m, struct item_index *texts_take,
@@ -28,6 +30,7 @@ static enum err_code table_new(const struct model *m, struct item_index *texts_t
     atomic_init(&t->refs, 1);
     t->model = m;
     t->texts = texts_take;
+    t->changes_at = INT64_MAX;
     *out = t;
     return ERR_OK;
 }
@@ -110,7 +113,44 @@ static enum err_code make_rows(struct store_conn *c, struct item_snapshot *t, co
     return code;
 }
 
-enum err_code item_snapshot_set_columns(struct item_snapshot *t, struct item_columns *columns, struct err *e)
+/* Which items lists may have at a time. */
+static enum err_code make_shown(struct item_snapshot *t, int64_t now, struct err *e)
+{
+    size_t n_words = (item_snapshot_count(t) + 63) / 64;
+    const uint64_t *visible = item_index_visible_bits(t->texts);
+    if (!t->columns || !item_lives_limit(&t->columns->lives))
+        return ERR_OK;
+    t->shown = mem_alloc_array(n_words, sizeof *t->shown);
+    if (!t->shown)
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    if (visible)
+        memcpy(t->shown, visible, n_words * sizeof *t->shown);
+    else
+        memset(t->shown, 0xFF, n_words * sizeof *t->shown);
+    t->changes_at = item_lives_hide(&t->columns->lives, t->texts, now, t->shown);
+    return ERR_OK;
+}
+
+enum err_code item_snapshot_at(struct item_snapshot *t, int64_t now, struct item_snapshot **out,
+                               struct err *e)
+{
+    struct item_snapshot *next = NULL;
+    enum err_code code = table_new(t->model, item_index_ref(t->texts), &next, e);
+    if (code)
+        return code;
+    next->rows = t->rows ? added_item_rows_ref(t->rows) : NULL;
+    next->columns = t->columns ? item_columns_ref(t->columns) : NULL;
+    next->filters = t->filters ? filter_cache_ref(t->filters) : NULL;
+    code = make_shown(next, now, e);
+    if (code)
+        item_snapshot_unref(next);
+    else
+        *out = next;
+    return code;
+}
+
+enum err_code item_snapshot_set_columns(struct item_snapshot *t, struct item_columns *columns, int64_t now,
+                                        struct err *e)
 {
     struct filter_cache *filters = filter_cache_new();
     if (!filters)
@@ -119,25 +159,26 @@ enum err_code item_snapshot_set_columns(struct item_snapshot *t, struct item_col
     item_columns_unref(t->columns);
     t->filters = filters;
     t->columns = item_columns_ref(columns);
-    return ERR_OK;
+    return make_shown(t, now, e);
 }
 
 /* The filters of a table in which nothing of what they ask for changed go on. */
 static enum err_code take_columns(struct item_snapshot *t, const struct item_snapshot *old,
-                                  struct item_columns *columns, struct err *e)
+                                  struct item_columns *columns, int64_t now, struct err *e)
 {
     if (!columns)
         return ERR_OK;
     if (!old || !old->filters || old->texts != t->texts || old->columns != columns)
-        return item_snapshot_set_columns(t, columns, e);
+        return item_snapshot_set_columns(t, columns, now, e);
     t->columns = item_columns_ref(columns);
     t->filters = filter_cache_ref(old->filters);
-    return ERR_OK;
+    return make_shown(t, now, e);
 }
 
 enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bool foreign,
                                  struct item_snapshot *old, const struct item_changes *changes,
-                                 struct item_columns *columns, struct item_snapshot **out, struct err *e)
+                                 struct item_columns *columns, int64_t now, struct item_snapshot **out,
+                                 struct err *e)
 {
     struct item_choice choice = {.extra = m->spec.cold_items.present, .foreign = foreign};
     struct item_index *texts;
@@ -152,7 +193,7 @@ enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bo
         return code;
     if ((code = table_new(m, texts, &t, e)))
         return code;
-    code = take_columns(t, old, columns, e);
+    code = take_columns(t, old, columns, now, e);
     if (!code)
         code = make_rows(c, t, old, changes, e);
     if (code)
@@ -176,6 +217,7 @@ void item_snapshot_unref(struct item_snapshot *t)
     added_item_rows_unref(t->rows);
     item_columns_unref(t->columns);
     filter_cache_unref(t->filters);
+    mem_free(t->shown);
     mem_free(t);
 }
 
@@ -189,7 +231,18 @@ const struct item_index *item_snapshot_items(const struct item_snapshot *t)
 long item_snapshot_find(const struct item_snapshot *t, struct text id)
 {
     long index = item_index_find(t->texts, id);
-    return index >= 0 && item_index_visible(t->texts, (size_t)index) ? index : -1;
+    const uint64_t *shown = item_snapshot_shown_bits(t);
+    return index >= 0 && (!shown || shown[index / 64] >> (index % 64) & 1) ? index : -1;
+}
+
+const uint64_t *item_snapshot_shown_bits(const struct item_snapshot *t)
+{
+    return t->shown ? t->shown : item_index_visible_bits(t->texts);
+}
+
+int64_t item_snapshot_changes_at(const struct item_snapshot *t)
+{
+    return t->changes_at;
 }
 
 const struct item_columns *item_snapshot_columns(const struct item_snapshot *t)

@@ -30,14 +30,14 @@ enum err_code item_snapshot_load(struct store_conn *c, const struct model *m, st
 /* Reads all items to serve, with those that came after training where the model has an item side. foreign:
  * answers may have items of the model that the store does not have. Of what `old` (NULL: nothing) has, only
  * what changed is made anew. columns: of all items, NULL: filters find no field of metadata; the snapshot
- * takes a reference. */
+ * takes a reference. now: seconds since 1970, for items that come and go. */
 enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bool foreign,
                                  struct item_snapshot *old, const struct item_changes *changes,
-                                 struct item_columns *columns, struct item_snapshot **out,
+                                 struct item_columns *columns, int64_t now, struct item_snapshot **out,
                                  struct err *e) ERR_MUST_CHECK;
 
 /* Gives columns to a snapshot that no other thread has yet. */
-enum err_code item_snapshot_set_columns(struct item_snapshot *t, struct item_columns *columns,
+enum err_code item_snapshot_set_columns(struct item_snapshot *t, struct item_columns *columns, int64_t now,
                                         struct err *e) ERR_MUST_CHECK;
 struct item_snapshot *item_snapshot_ref(struct item_snapshot *t);
 void item_snapshot_unref(struct item_snapshot *t);
@@ -48,6 +48,16 @@ const struct item_index *item_snapshot_items(const struct item_snapshot *t);
 
 /* The index of an item that answers may have, or -1. */
 long item_snapshot_find(const struct item_snapshot *t, struct text id);
+
+/* The items that lists may have now: neither deleted, nor foreign, nor hidden, nor outside of their time.
+ * Bits by index, NULL when all are. */
+const uint64_t *item_snapshot_shown_bits(const struct item_snapshot *t);
+
+/* When the next item comes or goes by its time, INT64_MAX: none does. The table of then, as of `now`
+ * (seconds since 1970), is made by item_snapshot_at of this one, of which it shares all but a bit an item. */
+int64_t item_snapshot_changes_at(const struct item_snapshot *t);
+enum err_code item_snapshot_at(struct item_snapshot *t, int64_t now, struct item_snapshot **out,
+                               struct err *e) ERR_MUST_CHECK;
 
 /* The fields of metadata; NULL: there are none. */
 const struct item_columns *item_snapshot_columns(const struct item_snapshot *t);

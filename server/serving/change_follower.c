@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/serving/event_expiry.h"
+#include "server/serving/item_clock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -137,6 +138,8 @@ static void follow_for_a_period(struct change_follower *w)
     bool ping = w->look++ % PING_PERIODS == 0;
     if (!code)
         code = catch_up(w, changed, &e);
+    if (!code)
+        code = item_clock_tick(w->serving, &e);
     if (!code && ping)
         code = store_ping(w->conn, &e);
     if (code) {

@@ -14,14 +14,18 @@ void update_follow_items(struct session *t)
 const char *update_item_source(struct model_handle *handle, struct text id)
 {
     const struct item_snapshot *items = model_handle_items(handle);
-    long index = item_snapshot_find(items, id);
-    return index < 0 ? "none" : item_snapshot_source(items, (size_t)index);
+    long index = item_index_find(item_snapshot_items(items), id);
+    if (index < 0 || !item_index_visible(item_snapshot_items(items), (size_t)index))
+        return "none";
+    return item_snapshot_source(items, (size_t)index);
 }
 
 const char *update_item_unranked(struct model_handle *handle, struct text id)
 {
-    if (item_snapshot_find(model_handle_items(handle), id) >= 0)
-        return NULL;
+    const struct item_snapshot *items = model_handle_items(handle);
+    long index = item_index_find(item_snapshot_items(items), id);
+    if (index >= 0 && item_index_visible(item_snapshot_items(items), (size_t)index))
+        return NULL; /* it may be hidden, or not be available: that is no matter of the model */
     return update_why_unranked(&handle->model->spec);
 }
 
@@ -58,7 +62,27 @@ static bool take_revision(void *arg, const struct store_item *item)
     struct item_registration *g = arg;
     g->item.key = item->key;
     g->item.revision = item->revision;
+    g->stored = item->life;
     return true;
+}
+
+/* What becomes of an item's life: of a patch all that is not given stays, and when it was created stays
+ * anyway. */
+static enum err_code put_life(struct store_conn *writer, struct item_registration *g, struct err *e)
+{
+    struct store_item_life life = g->item.life;
+    const struct store_item_life *had = &g->stored;
+    if (!g->has_hidden)
+        life.hidden = g->patch && had->hidden;
+    if (!g->has_from)
+        life.from = g->patch ? had->from : STORE_ALWAYS_FROM;
+    if (!g->has_until)
+        life.until = g->patch ? had->until : STORE_ALWAYS_UNTIL;
+    if (!g->has_created)
+        life.created = had->created;
+    bool same = life.hidden == had->hidden && life.from == had->from && life.until == had->until &&
+                life.created == had->created;
+    return same ? ERR_OK : store_set_item_life(writer, g->item.id, &life, e);
 }
 
 /* The item as it will be is written; of a patch it is what was there and what is given. */
@@ -96,6 +120,8 @@ static enum err_code put_all(struct session *t, struct item_registration *list, 
         code = put_one(t->writer, &list[i], e);
         if (!code)
             code = store_read_item(t->writer, list[i].item.id, take_revision, &list[i], e);
+        if (!code)
+            code = put_life(t->writer, &list[i], e);
     }
     if (!code)
         *fault = n;

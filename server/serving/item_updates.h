@@ -19,9 +19,11 @@ struct item_registration {
     struct store_item item; /* id and texts; key and revision are results */
     bool patch; /* what is not given stays, metadata are a merge patch, and the item must be there; else all
                    is replaced */
-    bool no_title, no_categories, no_metadata; /* of a patch: these go */
-    bool refused;                              /* not registered; set by the caller */
+    bool no_title, no_categories, no_metadata;         /* of a patch: these go */
+    bool has_hidden, has_from, has_until, has_created; /* what item.life says */
+    bool refused;                                      /* not registered; set by the caller */
     bool created;
+    struct store_item_life stored; /* before this call */
     const char *source;   /* of the item's row in the model, see item_snapshot_source; "none": it has none */
     const char *unranked; /* why the model does not rank it yet; NULL: it does */
     struct model_handle *handle;

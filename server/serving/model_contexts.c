@@ -192,7 +192,7 @@ static enum err_code prepare(struct pass *p, struct err *e)
     buf_init(&p->texts, SIZE_MAX / 4);
     enum err_code code = user_encoder_new(p->model, &p->encoder, e);
     if (!code)
-        code = item_snapshot_next(p->reader, p->model, false, NULL, &all, NULL, &p->items, e);
+        code = item_snapshot_next(p->reader, p->model, false, NULL, &all, NULL, 0, &p->items, e);
     if (!code &&
         !(p->contexts = mem_alloc_array(PIECE_USERS * p->model->spec.d_context, sizeof *p->contexts)))
         code = err_set(e, ERR_NOMEM, "no memory for contexts");

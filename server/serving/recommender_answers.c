@@ -101,7 +101,7 @@ static enum err_code allow(struct recommender *p, const struct item_snapshot *it
                            const uint64_t **allowed, struct err *e)
 {
     size_t n_words = (item_snapshot_count(items) + 63) / 64, n = a->n_categories;
-    const uint64_t *visible = item_index_visible_bits(item_snapshot_items(items));
+    const uint64_t *visible = item_snapshot_shown_bits(items);
     *allowed = visible;
     size_t n_shown = a->page ? a->page->n_shown : 0;
     if (n == 0 && !(a->rules && a->rules->n_excluded) && !n_shown && !a->filter)

@@ -1,7 +1,8 @@
 /* Sets of models and item tables are replaced as a whole: readers keep what they hold, and no reader waits
- * for a load.
- * Whoever replaces one holds `following`. */
+ * for a load. Whoever replaces one holds `following`. More than 600 lines, since loading, following and
+ * replacing share what that guards. */
 #include "server/serving/served_models.h"
+#include "server/serving/item_clock.h"
 #include "server/serving/page_weights.h"
 
 #include "base/clock.h"
@@ -178,7 +179,7 @@ static enum err_code next_table(struct serving *s, struct store_conn *c, struct 
     bool first = !m->items;
     int64_t last_key = first ? 0 : item_index_last_key(item_snapshot_items(m->items));
     enum err_code code =
-        item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, columns, &table, e);
+        item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, columns, s->now(), &table, e);
     if (code)
         return code;
     if (item_index_n_left_out(item_snapshot_items(table)) &&
@@ -231,6 +232,7 @@ enum err_code serving_follow_items(struct serving *s, struct store_conn *c, stru
      * to follow, and also where the table of a later model failed: the next try does not know of it. */
     if (unseen)
         weights_cache_clear(s->cache);
+    item_clock_note(s);
     pthread_mutex_unlock(&s->following);
     buf_fini(&f.changes.ids);
     return code;
@@ -333,7 +335,8 @@ static enum err_code catch_up(struct serving *s, struct store_conn *c, struct se
     buf_fini(&f.changes.ids);
     if (!code && !s->columns)
         code = item_columns_follow(c, &s->columns, &(const struct item_changes){.all = true}, e);
-    return code ? code : item_snapshot_set_columns(m->items, s->columns, e); /* nobody sees it yet */
+    return code ? code
+                : item_snapshot_set_columns(m->items, s->columns, s->now(), e); /* nobody sees it yet */
 }
 
 /* With `following`: changes of items that come from now on are followed for it as for the others. */
@@ -362,6 +365,7 @@ static enum err_code add_model(struct serving *s, struct store_conn *c, const ch
         return code;
     pthread_mutex_lock(&s->following);
     code = join(s, c, m, old, change, e);
+    item_clock_note(s);
     pthread_mutex_unlock(&s->following);
     served_model_unref(m);
     return code;
@@ -466,6 +470,8 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     s->share = options->share;
     s->foreign_items = options->foreign_items;
     s->keep_events_s = options->keep_events_s;
+    s->now = clock_unix_s;
+    atomic_store(&s->items_change_at, INT64_MAX);
     pthread_mutex_init(&s->following, NULL);
     pthread_mutex_init(&s->loaded.lock, NULL);
     pthread_mutex_init(&s->set_lock, NULL);

@@ -52,9 +52,11 @@ struct serving {
         following;    /* held while tables are made, so that none replaces a newer one, and while the set of
                                   models changes; readers never take it */
     int64_t items_at; /* guarded by following: the last change that the tables reflect */
-    struct item_columns *columns;  /* guarded by following: the newest; NULL: no model for users came yet */
-    _Atomic int64_t store_read_ns; /* when the follower last read the store (monotonic); 0: that failed */
-    atomic_bool store_lost;        /* its file is not at its path any more */
+    int64_t (*now)(void); /* seconds since 1970, by which items come and go; tests give their own */
+    _Atomic int64_t items_change_at; /* when the next one does; INT64_MAX: none */
+    struct item_columns *columns;    /* guarded by following: the newest; NULL: no model for users came yet */
+    _Atomic int64_t store_read_ns;   /* when the follower last read the store (monotonic); 0: that failed */
+    atomic_bool store_lost;          /* its file is not at its path any more */
     atomic_uint n_forgotten; /* rises after users or tasks that were deleted left the cache; who keeps a list
                                 of them makes it anew */
     pthread_mutex_t writing; /* guards writer_taken */

@@ -322,6 +322,7 @@ const struct store_backend sqlite_backend = {
     .count_interactions = sqlite_count_interactions,
     .newest_time = sqlite_newest_time,
     .put_item = sqlite_put_item,
+    .set_item_life = sqlite_set_item_life,
     .delete_item = sqlite_delete_item,
     .touch_item = sqlite_touch_item,
     .read_item = sqlite_read_item,

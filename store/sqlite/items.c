@@ -6,12 +6,21 @@
  * it. Who reads sets the interactions with others aside, in memory, and needs no lock of writers. */
 #include "store/sqlite/private.h"
 
+static int64_t time_of(sqlite3_stmt *s, int column, int64_t none)
+{
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? none : sqlite3_column_int64(s, column);
+}
+
 /* A row of ITEM_OF and EACH_ITEM. */
 static enum err_code row_of(struct sqlite_conn *c, sqlite3_stmt *s, struct store_item *item, struct err *e)
 {
     *item = (struct store_item){.key = sqlite3_column_int64(s, 0),
                                 .revision = sqlite3_column_int64(s, 5),
-                                .deleted = sqlite3_column_int(s, 6) != 0};
+                                .deleted = sqlite3_column_int(s, 6) != 0,
+                                .life = {.hidden = sqlite3_column_int(s, 7) != 0,
+                                         .from = time_of(s, 8, STORE_ALWAYS_FROM),
+                                         .until = time_of(s, 9, STORE_ALWAYS_UNTIL),
+                                         .created = time_of(s, 10, 0)}};
     struct text *texts[] = {&item->id, &item->title, &item->categories, &item->metadata};
     enum err_code code = ERR_OK;
     for (int i = 0; i < 4 && !code; i++)
@@ -157,6 +166,33 @@ enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *
         code = sqlite_change_of(c, change, hidden ? hidden : sqlite3_last_insert_rowid(c->db), e);
     if (!code)
         *created = key == 0 || deleted;
+    return code;
+}
+
+static void bind_time(sqlite3_stmt *s, int at, int64_t time, int64_t none)
+{
+    if (time == none)
+        sqlite3_bind_null(s, at);
+    else
+        sqlite3_bind_int64(s, at, time);
+}
+
+enum err_code sqlite_set_item_life(struct store_conn *conn, struct text id,
+                                   const struct store_item_life *life, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    enum err_code code = sqlite_check_writing(c, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_SET_ITEM_LIFE);
+    sqlite_bind_text_view(s, 1, id);
+    sqlite3_bind_int(s, 2, life->hidden);
+    bind_time(s, 3, life->from, STORE_ALWAYS_FROM);
+    bind_time(s, 4, life->until, STORE_ALWAYS_UNTIL);
+    bind_time(s, 5, life->created, 0);
+    code = sqlite_run(c, s, "write an item", e);
+    if (!code && sqlite3_changes(c->db) == 0)
+        code = err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data);
     return code;
 }
 

@@ -14,9 +14,9 @@
 
 static const struct {
     const char *sql;
-} migrations[] = {{schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003},
-                  {schema_sql_0004}, {schema_sql_0005}, {schema_sql_0006},
-                  {schema_sql_0007}, {schema_sql_0008}, {schema_sql_0009}};
+} migrations[] = {{schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003}, {schema_sql_0004},
+                  {schema_sql_0005}, {schema_sql_0006}, {schema_sql_0007}, {schema_sql_0008},
+                  {schema_sql_0009}, {schema_sql_0010}};
 enum { N_MIGRATIONS = sizeof migrations / sizeof *migrations };
 _Static_assert(sizeof migrations / sizeof *migrations == (size_t)STORE_SCHEMA,
                "store.h says which version this is");

@@ -71,8 +71,8 @@ static enum err_code prepare(struct sqlite_load *l, struct err *e)
     return code ? code
                 : sqlite_load_prepare(
                       l,
-                      "INSERT INTO items (id, title, categories, metadata, revision, followed) "
-                      "VALUES (?1, ?2, ?3, ?4, ?5, 0) ON CONFLICT (id) DO NOTHING",
+                      "INSERT INTO items (id, title, categories, metadata, revision, followed, created) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, 0, unixepoch()) ON CONFLICT (id) DO NOTHING",
                       &l->pending.item, e);
 }
 

@@ -111,11 +111,13 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
     X(USER_KEY_OF, "SELECT user_key, " SQLITE_IS_THERE("") ", revision FROM users WHERE id = ?1")            \
     X(ITEM_KEY_OF,                                                                                           \
       "SELECT item_key, " SQLITE_IS_THERE("") ", revision, followed, deleted FROM items WHERE id = ?1")      \
-    X(EACH_ITEM, "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                       \
-                     "") " AS r, deleted FROM items WHERE r > ?1 "                                           \
-                         "ORDER BY item_key")                                                                \
+    X(EACH_ITEM,                                                                                             \
+      "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                                  \
+          "") " AS r, deleted, hidden, available_from, available_until, created FROM items WHERE r > ?1 "    \
+              "ORDER BY item_key")                                                                           \
     X(ITEM_OF, "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                         \
-                   "") " AS r, deleted FROM items WHERE id = ?1 AND r >= 0")                                 \
+                   "") " AS r, deleted, hidden, available_from, available_until, created FROM items WHERE "  \
+                       "id = ?1 AND r >= 0")                                                                 \
     X(EACH_TAKER,                                                                                            \
       "SELECT c.embedding, " SQLITE_TAKER_WEIGHT                                                             \
       " FROM interactions i JOIN users u ON u.user_key = i.user_key "                                        \
@@ -211,8 +213,8 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
                   "user_key IN (SELECT user_key FROM interactions WHERE kind = ?1)")                         \
     X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
     X(HISTORY_OF, "SELECT count(*), max(timestamp), max(position) FROM interactions WHERE user_key = ?1")    \
-    X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed) "                \
-                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                        \
+    X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed, created) "       \
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, unixepoch())")                                           \
     X(UPDATE_ITEM,                                                                                           \
       "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5, deleted = 0 "             \
       "WHERE item_key = ?1")                                                                                 \
@@ -221,6 +223,8 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
       "WHERE item_key = ?1")                                                                                 \
     X(UPDATE_ITEM_TEXTS, "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5 "       \
                          "WHERE item_key = ?1")                                                              \
+    X(SET_ITEM_LIFE, "UPDATE items SET hidden = ?2, available_from = ?3, available_until = ?4, created = "   \
+                     "?5 WHERE id = ?1 AND " SQLITE_IS_THERE(""))                                            \
     X(ITEMS_NOT_DELETED, "SELECT item_key FROM items WHERE deleted = 0 AND " SQLITE_IS_THERE(""))            \
     X(DELETE_ITEM, "UPDATE items SET deleted = 1, revision = ?2 WHERE item_key = ?1")                        \
     X(TOUCH_ITEM, "UPDATE items SET revision = ?2 WHERE item_key = ?1")                                      \
@@ -608,6 +612,8 @@ enum err_code sqlite_each_kind(struct store_conn *, store_kind_fn *, void *, str
 enum err_code sqlite_count_interactions(struct store_conn *, struct text, size_t *, struct err *);
 enum err_code sqlite_newest_time(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
+enum err_code sqlite_set_item_life(struct store_conn *, struct text, const struct store_item_life *,
+                                   struct err *);
 enum err_code sqlite_delete_item(struct store_conn *, struct text, struct err *);
 enum err_code sqlite_touch_item(struct store_conn *, struct text, struct err *);
 enum err_code sqlite_read_item(struct store_conn *, struct text, store_item_fn *, void *, struct err *);

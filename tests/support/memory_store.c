@@ -320,6 +320,7 @@ const struct store_backend memory_backend = {
     .count_interactions = memory_count_interactions,
     .newest_time = memory_newest_time,
     .put_item = memory_put_item,
+    .set_item_life = memory_set_item_life,
     .delete_item = memory_delete_item,
     .touch_item = memory_touch_item,
     .put_context = memory_put_context,

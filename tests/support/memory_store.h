@@ -221,6 +221,8 @@ enum err_code memory_expire(struct store_conn *, const struct store_expiry *, in
 enum err_code memory_put_kind(struct store_conn *, const struct store_kind *, bool *, struct err *);
 enum err_code memory_each_kind(struct store_conn *, store_kind_fn *, void *, struct err *);
 enum err_code memory_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
+enum err_code memory_set_item_life(struct store_conn *, struct text, const struct store_item_life *,
+                                   struct err *);
 enum err_code memory_delete_item(struct store_conn *, struct text, struct err *);
 enum err_code memory_touch_item(struct store_conn *, struct text, struct err *);
 enum err_code memory_read_task(struct store_conn *, struct text, const struct store_context_key *,

@@ -220,7 +220,10 @@ enum err_code memory_delete_user(struct store_conn *conn, struct text id, struct
 struct store_item *memory_new_item(struct memory_conn *c, struct text id)
 {
     struct memory_state *s = c->own;
-    struct store_item fresh = {.id = memory_keep(c, id), .key = ++s->last_item_key};
+    struct store_item fresh = {
+        .id = memory_keep(c, id),
+        .key = ++s->last_item_key,
+        .life = {.from = STORE_ALWAYS_FROM, .until = STORE_ALWAYS_UNTIL, .created = clock_unix_s()}};
     return memory_rows_put(&s->items, &fresh);
 }
 
@@ -249,6 +252,16 @@ static enum err_code item_of(struct memory_conn *c, struct text id, struct store
         return code;
     *out = memory_find_item(c->own, id);
     return *out ? ERR_OK : err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data);
+}
+
+enum err_code memory_set_item_life(struct store_conn *conn, struct text id,
+                                   const struct store_item_life *life, struct err *e)
+{
+    struct store_item *x;
+    enum err_code code = item_of((struct memory_conn *)conn, id, &x, e);
+    if (!code)
+        x->life = *life;
+    return code;
 }
 
 enum err_code memory_delete_item(struct store_conn *conn, struct text id, struct err *e)

@@ -1,5 +1,6 @@
 /* Items and who took them: items that are deleted and come back, users of an item. Risks: a key that
  * another item gets, a taker without a context of this model. */
+#include "base/clock.h"
 #include "tests/support/item_fixture.h"
 #include "tests/support/store_fixture.h"
 
@@ -52,6 +53,59 @@ START_TEST(test_a_deleted_item_is_deleted_once_and_created_anew)
     ck_assert(!s.item.deleted);
     ck_assert_int_eq(s.item.key, key);
     ck_assert_str_eq(s.title, "New");
+}
+END_TEST
+
+static bool take_life(void *arg, const struct store_item *item)
+{
+    *(struct store_item_life *)arg = item->life;
+    return true;
+}
+
+static struct store_item_life life_of(const char *id)
+{
+    struct store_item_life life;
+    STORE_OK(store_read_item(f.conn, text_of(id), take_life, &life, &e));
+    return life;
+}
+
+START_TEST(test_a_new_item_has_no_limits_and_was_created_now)
+{
+    int64_t before = clock_unix_s();
+    store_fixture_item(f.conn, "a", "A");
+    struct store_item_life life = life_of("a");
+    ck_assert(!life.hidden && life.from == STORE_ALWAYS_FROM && life.until == STORE_ALWAYS_UNTIL);
+    ck_assert(life.created >= before && life.created <= clock_unix_s());
+}
+END_TEST
+
+START_TEST(test_what_is_said_of_an_items_life_stays_when_it_is_written_and_deleted)
+{
+    const struct store_item_life life = {.hidden = true, .from = -5, .until = 7000000000, .created = 3};
+    store_fixture_item(f.conn, "a", "A");
+    STORE_WRITE(f.conn, store_set_item_life(f.conn, text_of("a"), &life, &e));
+    store_fixture_item(f.conn, "a", "B");
+    delete_item("a");
+    store_fixture_item(f.conn, "a", "C");
+    struct store_item_life got = life_of("a");
+    ck_assert(got.hidden && got.from == -5 && got.until == 7000000000 && got.created == 3);
+    const struct store_item_life none = {.from = STORE_ALWAYS_FROM, .until = STORE_ALWAYS_UNTIL};
+    STORE_WRITE(f.conn, store_set_item_life(f.conn, text_of("a"), &none, &e));
+    got = life_of("a");
+    ck_assert(!got.hidden && got.from == STORE_ALWAYS_FROM && got.until == STORE_ALWAYS_UNTIL &&
+              got.created == 0);
+}
+END_TEST
+
+START_TEST(test_the_life_of_no_item_and_outside_of_a_transaction_is_refused)
+{
+    const struct store_item_life life = {.hidden = true};
+    store_fixture_item(f.conn, "a", "A");
+    STORE_FAILS(store_set_item_life(f.conn, text_of("a"), &life, &e), ERR_INTERNAL);
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_FAILS(store_set_item_life(f.conn, text_of("b"), &life, &e), ERR_NOTFOUND);
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert(!life_of("a").hidden);
 }
 END_TEST
 
@@ -217,6 +271,9 @@ END_TEST
 
 STORE_SUITE("store items", start, stop, {test_a_deleted_item_keeps_its_row_and_key},
             {test_a_deleted_item_is_deleted_once_and_created_anew},
+            {test_a_new_item_has_no_limits_and_was_created_now},
+            {test_what_is_said_of_an_items_life_stays_when_it_is_written_and_deleted},
+            {test_the_life_of_no_item_and_outside_of_a_transaction_is_refused},
             {test_a_deleted_item_comes_back_with_an_import_that_replaces_only},
             {test_a_touched_item_has_a_new_revision_and_nothing_else},
             {test_takers_are_the_newest_with_a_context_of_the_model},
