@@ -9,7 +9,8 @@
 #include "server/api/json_body.h"
 #include "server/serving/item_updates.h"
 
-/* Reads them of an item's object; null takes one away. What is wrong joins the faults; false: something is. */
+/* Reads them of an item's object; null takes one away. What is wrong joins the faults; false: something
+ * is. */
 bool item_life_body_read(struct request *r, const json_t *object, const struct json_place *at,
                          struct item_registration *g);
 
