@@ -147,8 +147,9 @@ static enum err_code load_event(struct import *im, const struct import_file *fil
                             .timestamp = row->timestamp,
                             .first = row->first};
     enum err_code code = import_kinds_find(&im->kinds, row->kind, &x.kind, e);
-    return code ? err_prefix(e, "%s:%" PRIu64, file->path, row->line)
-                : store_load_event(im->load, row->user, row->item, &x, e);
+    if (code)
+        return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
+    return store_load_event(im->load, row->user, row->item, &x, e);
 }
 
 /* Keeps a row until all are read. */
@@ -227,7 +228,7 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
         if (!code)
             f->columns.list[i].n_dates = c->n_dates;
     }
-    if (code || f->n_rows || im->failed) {
+    if (code || f->n_rows || im->report->n_left_out || im->failed) {
         import_fields_look(f, im->report);
         import_forms_say(&im->forms, f, im->report);
         return code;
@@ -254,6 +255,10 @@ static enum err_code next_row(struct import *im, const struct import_file *file,
     enum err_code code = table_next(t, &row, got, e);
     if (code || !*got)
         return code;
+    if (file->kind == TABLE_INTERACTIONS && import_kinds_leaves_out(&im->kinds, row.kind)) {
+        im->report->n_left_out++;
+        return ERR_OK;
+    }
     code = keep_row(im, file, &row, table_lost(t), e);
     if (code) {
         *got = false;

@@ -63,6 +63,7 @@ struct import_report {
     int64_t n_older;              /* interactions that changed nothing, because what was there is newer */
     int64_t n_items_deleted;      /* by `replace`, or because their rows say so */
     int64_t n_items_kept_deleted; /* rows of items that stay deleted */
+    int64_t n_left_out;           /* rows of interactions that the options leave out, by their kind */
     int64_t n_bad;                /* lines of the files that are lost */
     size_t n_listed;
     struct err listed[IMPORT_LISTED]; /* the first bad lines */

@@ -75,8 +75,10 @@ enum err_code import_kinds_map(struct import_kinds *k, const char *text, struct 
         const char *equals = memchr(pair.data, '=', pair.len);
         struct text word = {pair.data, equals ? (size_t)(equals - pair.data) : 0};
         struct text kind = {equals + 1, equals ? pair.len - word.len - 1 : 0};
-        if (!equals || !word.len || !kind.len)
-            return err_set(e, ERR_INVALID, "--kind-map '%s': it is written WORD=KIND,WORD=KIND", text);
+        if (!equals || !word.len)
+            return err_set(
+                e, ERR_INVALID,
+                "--kind-map '%s': it is written WORD=KIND,WORD=KIND; nothing behind = leaves rows out", text);
         if (word_of(k, word))
             return err_set(e, ERR_INVALID, "--kind-map: '%.*s' is to mean two things", (int)word.len,
                            word.data);
@@ -140,9 +142,15 @@ enum err_code import_kinds_begin(struct import_kinds *k, struct store_conn *c, s
     if (!code)
         code = store_each_kind(c, take, k, e);
     for (size_t i = 0; i < k->n_words && !code; i++)
-        if ((code = find(k, k->words[i].kind, &number, e)))
+        if (k->words[i].kind.len && (code = find(k, k->words[i].kind, &number, e)))
             code = err_prefix(e, "--kind-map");
     return code;
+}
+
+bool import_kinds_leaves_out(const struct import_kinds *k, struct text word)
+{
+    const struct import_word *mapped = word.data ? word_of(k, word) : NULL;
+    return mapped && !mapped->kind.len;
 }
 
 enum err_code import_kinds_find(const struct import_kinds *k, struct text word, int32_t *number,

@@ -10,12 +10,13 @@
 #include "base/limits.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { IMPORT_MAX_KINDS = 16, IMPORT_MAX_WORDS = 64 };
 
 struct import_word {
-    struct text word, kind; /* returned, return */
+    struct text word, kind; /* returned, return; an empty kind: rows of the word are left out */
 };
 
 struct import_kinds {
@@ -31,12 +32,15 @@ struct import_kinds {
 /* Reads NAME:WEIGHT[:negative][:unseen][:ttl=30d]; ERR_INVALID says how it is written. */
 enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct err *e) ERR_MUST_CHECK;
 
-/* Reads WORD=KIND[,WORD=KIND...]. ERR_INVALID: not that, or a word with two meanings. */
+/* Reads WORD=KIND[,WORD=KIND...], or WORD= for rows that are left out. ERR_INVALID: not that, or a word with two meanings. */
 enum err_code import_kinds_map(struct import_kinds *k, const char *text, struct err *e) ERR_MUST_CHECK;
 
 /* Makes the kinds of the options, in a transaction of its own, and reads those that there are. ERR_INVALID: a
  * word means a kind that there is not. */
 enum err_code import_kinds_begin(struct import_kinds *k, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
+/* Whether rows with this word for their kind are left out. */
+bool import_kinds_leaves_out(const struct import_kinds *k, struct text word);
 
 /* The number of a file's word for a kind; NULL data: none. ERR_INVALID names the kinds that there are. */
 enum err_code import_kinds_find(const struct import_kinds *k, struct text word, int32_t *number,

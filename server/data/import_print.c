@@ -140,9 +140,9 @@ static void print_advice(const struct import_file_report *f)
         if (c->n_dates && !is_timed(f))
             (void)printf("  %s looks like times: rename it to timestamp, and the order counts\n", c->name);
         if (tells_state(c->name))
-            (void)printf("  every row is learned as an interaction, whatever %s says: leave out cancelled or "
-                         "returned ones before the import\n",
-                         c->name);
+            (void)printf("  every row is learned as an interaction, whatever %s says: --column kind=%s and "
+                         "--kind-map say what its words mean, and WORD= leaves rows out\n",
+                         c->name, c->name);
     }
 }
 
@@ -216,6 +216,9 @@ void import_print_text(const char *store, const struct import_report *r, enum ta
     if (r->n_items_kept_deleted)
         (void)printf("%-12s %10" PRId64 " of the file stay deleted; --replace brings them back\n", "items",
                      r->n_items_kept_deleted);
+    if (r->n_left_out)
+        (void)printf("%-12s %10" PRId64 " row%s left out by --kind-map\n", "interactions", r->n_left_out,
+                     talk_s(r->n_left_out));
     if (r->n_bad)
         (void)printf("%-12s %10" PRId64 " bad line%s left out\n", "", r->n_bad, talk_s(r->n_bad));
     for (size_t i = 0; i < r->n_notes; i++)
@@ -303,7 +306,8 @@ enum err_code import_print_json(const char *store, const struct import_report *r
     add_counts(&out, "imported", r->n_rows);
     add_counts(&out, "known", r->n_known);
     add_counts(&out, "repeated", r->n_repeated);
-    buf_addf(&out, ",\"older\":%" PRId64 ",\"skipped\":%" PRId64, r->n_older, r->n_bad);
+    buf_addf(&out, ",\"older\":%" PRId64 ",\"left_out\":%" PRId64 ",\"skipped\":%" PRId64, r->n_older,
+             r->n_left_out, r->n_bad);
     buf_addf(&out, ",\"items_deleted\":%" PRId64 ",\"items_kept_deleted\":%" PRId64 ",\"files\":[",
              r->n_items_deleted, r->n_items_kept_deleted);
     for (size_t i = 0; i < r->n_files; i++) {

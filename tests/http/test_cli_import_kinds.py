@@ -29,6 +29,13 @@ class Kinds(hn.Folder):
         self.assertEqual(self.query("SELECT name, weight, negative, unseen, ttl FROM kinds WHERE kind > 5 ORDER BY kind"),
                          [("return", 1, 1, 0, None), ("cart", 0.5, 0, 1, 30 * 86400)])
 
+    def test_rows_of_a_word_without_a_meaning_are_left_out_and_counted(self):
+        text = "user,item,kind\na,x,delivered\na,y,cancelled\nb,y,cancelled\n"
+        said = json.loads(self.load(text, "--kind-map", "delivered=purchase,cancelled=", "--json").out)
+        self.assertEqual((said["left_out"], said["imported"]["interactions"], len(self.rows())), (2, 1, 1))
+        self.assertEqual(self.query("SELECT id FROM users"), [("a",)])
+        self.assertIn("3 rows left out by --kind-map", self.load("user,item,kind\n" + "c,z,cancelled\n" * 3, "--kind-map", "cancelled=").out)
+
     def test_a_word_that_is_no_kind_is_named_with_those_that_are(self):
         run = self.load("user,item,kind\na,x,view\na,y,buy\n", check=False)
         self.assertEqual(run.returncode, 1)
