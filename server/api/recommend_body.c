@@ -264,7 +264,7 @@ static bool read_list(struct request *r, const json_t *root, struct recommend_bo
 
 /* ---- what fills a short list ---- */
 
-/* A list that is filled up is one answer: what it is of, and in which order, is not one question's any more. */
+/* A list that is filled up is one answer, and has no next page. */
 static bool check_fallback(struct request *r, const json_t *root)
 {
     static const char *const others[] = {"candidates", "page", "offset", "explain", "samples", "max_per"};
