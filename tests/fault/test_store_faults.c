@@ -396,12 +396,60 @@ static enum err_code trim(struct store_conn *c, struct err *e)
     return store_trim_version(c, &store_fixture_key, &n, e);
 }
 
+static enum err_code put_kinds(struct store_conn *c, struct err *e)
+{
+    const struct store_kind kinds[] = {{.name = text_of("cart"), .weight = 0.5, .unseen = true},
+                                       {.name = text_of("view"), .weight = 0.3}};
+    bool changed;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < 2 && !code; i++)
+        code = store_put_kind(c, &kinds[i], &changed, e);
+    return code;
+}
+
+static enum err_code write_kinds(struct store_conn *c, struct err *e)
+{
+    enum store_put put;
+    int64_t revision, n;
+    char id[32];
+    enum err_code code = store_begin(c, e);
+    if (!code)
+        code = put_kinds(c, e);
+    for (int i = 0; i < 12 && !code; i++) {
+        (void)snprintf(id, sizeof id, "event %d", i / 2);
+        const struct store_event x = {.kind = 1 + i % 3,
+                                      .weight = 2,
+                                      .rating = (double)NAN,
+                                      .timestamp = 100 - i,
+                                      .id = text_of(i % 4 ? id : NULL)};
+        code = store_put_event(c, text_of(i % 3 ? "ann" : "bob"), text_of("kind of"), &x, &put, e);
+    }
+    if (!code)
+        code = store_add_interactions_of(c, text_of("bob"), text_of("ann"), e);
+    if (!code)
+        code = store_remove_interactions(c, text_of("bob"), text_of("kind of"), 1, &n, e);
+    if (!code)
+        code = store_touch_user(c, text_of("ann"), &revision, e);
+    if (!code)
+        return store_commit(c, e);
+    store_rollback(c);
+    return code;
+}
+
+static enum err_code expire(struct store_conn *c, struct err *e)
+{
+    const struct store_expiry x = {.now = 1000000000, .keep = 1};
+    int64_t at = 0, n;
+    return store_expire(c, &x, &at, &n, e);
+}
+
 static const struct work {
     const char *name;
     enum err_code (*run)(struct store_conn *c, struct err *e);
-} works[] = {{"read", read_all},  {"write", write_some},  {"bulk", write_bulk},      {"load", write_load},
-             {"backup", back_up}, {"follow", follow},     {"takers", ask_takers},    {"forget", forget},
-             {"trim", trim},      {"tasks", write_tasks}, {"read tasks", read_tasks}};
+} works[] = {{"read", read_all},  {"write", write_some},  {"bulk", write_bulk},       {"load", write_load},
+             {"backup", back_up}, {"follow", follow},     {"takers", ask_takers},     {"forget", forget},
+             {"trim", trim},      {"tasks", write_tasks}, {"read tasks", read_tasks}, {"kinds", write_kinds},
+             {"expire", expire}};
 enum { N_WORKS = sizeof works / sizeof *works };
 
 /* ---- the file before and after ---- */

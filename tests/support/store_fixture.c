@@ -270,8 +270,12 @@ static void dump_user(struct store_conn *c, const char *id, const struct dump_ro
     buf_addc(out, '\n');
     for (size_t i = 0; i < u->n_interactions; i++) {
         const struct store_interaction *x = &u->interactions[i];
-        buf_addf(out, "  %s weight %.17g rating %.17g at %lld\n", id_of(items, x->item_key), x->weight,
+        buf_addf(out, "  %s weight %.17g rating %.17g at %lld", id_of(items, x->item_key), x->weight,
                  x->rating, (long long)x->timestamp);
+        if (x->kind || x->count > 1)
+            buf_addf(out, " kind %d count %d first %lld", (int)x->kind, (int)x->count,
+                     (long long)(x->first ? x->first : x->timestamp));
+        buf_addc(out, '\n');
     }
 }
 
