@@ -1,6 +1,6 @@
 /* filter_bits - a filter as bits: the items of a catalogue of which it holds.
- * Cost: a comparison is done once for each distinct value of its field, and a look a item: a tenth of a
- *   millisecond for 100,000 items.
+ * Cost: a comparison is done once for each distinct value of its field, and a look an item (figures:
+ *   docs/results.md).
  * Layer: server/items
  * Threads: immutable once made; references are atomic.
  * Memory: a bit an item. */

@@ -1,4 +1,4 @@
-/* A tree of each of 100,000 objects with 20 members takes seconds; this takes a tenth. The text was parsed
+/* A tree of each object of a catalogue would be made to be thrown away. The text was parsed
  * and written by a JSON library before it was stored, so nothing is checked here beyond what keeps the scan
  * inside of it. */
 #include "server/items/metadata_scan.h"
