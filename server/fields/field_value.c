@@ -62,6 +62,17 @@ bool field_value_number(struct text text, double *out)
     return true;
 }
 
+/* Digits of which a number would lose the first: 02139. */
+static bool is_code(struct text text)
+{
+    return text.len > 1 && text.data[0] == '0' && text_digits(text.data, text.data + text.len) == text.len;
+}
+
+bool field_value_quantity(struct text text, double *out)
+{
+    return !is_code(text) && field_value_number(text, out);
+}
+
 bool field_value_time(struct text text, int64_t *out)
 {
     double number;

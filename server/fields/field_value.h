@@ -15,6 +15,9 @@
 /* A finite decimal number that fills the whole text. */
 bool field_value_number(struct text text, double *out);
 
+/* The same of a number that counts or measures: digits behind a zero are a code (02139). */
+bool field_value_quantity(struct text text, double *out);
+
 /* Seconds since 1970: a number that is not negative (a fraction is cut), or a time as text
  * (server/fields/time_text.h). */
 bool field_value_time(struct text text, int64_t *out);

@@ -1,6 +1,7 @@
 #include "server/items/filter_bits.h"
 
 #include "base/mem.h"
+#include "server/fields/field_value.h"
 #include "server/fields/time_text.h"
 
 #include <stdlib.h>
@@ -110,13 +111,22 @@ static bool orders(enum filter_compare compare, bool below, bool above)
     }
 }
 
+/* The number that a value is, or that its text is. */
+static bool number_of(const struct item_column *c, const struct column_value *v, double *out)
+{
+    if (v->is_number)
+        return field_value_quantity(item_column_text(c, v), out);
+    *out = v->type == METADATA_NUMBER ? v->number : 0;
+    return v->type == METADATA_NUMBER;
+}
+
 static bool in_order(const struct filter_node *leaf, const struct item_column *c,
                      const struct column_value *v)
 {
-    double number = json_number_value(leaf->value);
+    double number = json_number_value(leaf->value), held;
     int64_t seconds;
     if (!leaf->by_time)
-        return v->type == METADATA_NUMBER && orders(leaf->compare, v->number<number, v->number> number);
+        return number_of(c, v, &held) && orders(leaf->compare, held<number, held> number);
     return v->is_time && time_text_seconds(item_column_text(c, v), &seconds) &&
            orders(leaf->compare, seconds<leaf->seconds, seconds> leaf->seconds);
 }
@@ -129,6 +139,44 @@ static uint32_t find_value(const struct item_column *c, const json_t *value)
                                   : item_column_find_number(c, json_number_value(value));
 }
 
+static int by_number(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Texts that are one of these numbers (n); they are sorted. */
+static void mark_number_texts(const struct item_column *c, double *numbers, size_t n, bool *verdicts)
+{
+    double held;
+    qsort(numbers, n, sizeof *numbers, by_number);
+    for (size_t i = 1; n && i < c->n_values; i++)
+        if (c->values[i].is_number && number_of(c, &c->values[i], &held) &&
+            bsearch(&held, numbers, n, sizeof held, by_number))
+            verdicts[i] = true;
+}
+
+/* The values that are equal to one, or to one of a list: as they are, and texts that are its number. */
+static bool mark_equal(const struct item_column *c, const json_t *value, bool *verdicts)
+{
+    bool list = json_is_array(value);
+    size_t n = list ? json_array_size(value) : 1, n_numbers = 0;
+    double *numbers = c->n_numbers ? mem_alloc_array(n ? n : 1, sizeof *numbers) : NULL; /* (n_numbers) */
+    if (c->n_numbers && !numbers)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = list ? json_array_get(value, i) : value;
+        verdicts[find_value(c, one)] = true;
+        if (numbers && json_is_number(one))
+            numbers[n_numbers++] = json_number_value(one);
+    }
+    if (numbers)
+        mark_number_texts(c, numbers, n_numbers, verdicts);
+    mem_free(numbers);
+    verdicts[0] = false;
+    return true;
+}
+
 /* Of lists: whether one of the values that are met is a member. */
 static void judge_lists(const struct item_column *c, bool *verdicts)
 {
@@ -139,15 +187,15 @@ static void judge_lists(const struct item_column *c, bool *verdicts)
     }
 }
 
-/* Of which values (n_values) the comparison holds; of an item without the field the first is asked. */
-static void judge(const struct filter_node *leaf, const struct item_column *c, bool *verdicts)
+/* Of which values (n_values) the comparison holds; of an item without the field the first is asked. False:
+ * no memory. */
+static bool judge(const struct filter_node *leaf, const struct item_column *c, bool *verdicts)
 {
+    bool ok = true;
     const json_t *value = leaf->value;
     switch (leaf->compare) {
     case COMPARE_IN:
-        for (size_t i = 0; i < json_array_size(value); i++)
-            verdicts[find_value(c, json_array_get(value, i))] = true;
-        verdicts[0] = false;
+        ok = mark_equal(c, value, verdicts);
         judge_lists(c, verdicts);
         break;
     case COMPARE_HAS: {
@@ -159,8 +207,7 @@ static void judge(const struct filter_node *leaf, const struct item_column *c, b
     }
     case COMPARE_EQ:
     case COMPARE_NE:
-        verdicts[find_value(c, value)] = true;
-        verdicts[0] = false;
+        ok = mark_equal(c, value, verdicts);
         break;
     case COMPARE_EXISTS:
         memset(verdicts + 1, true, c->n_values - 1);
@@ -169,6 +216,7 @@ static void judge(const struct filter_node *leaf, const struct item_column *c, b
         for (size_t i = 1; i < c->n_values; i++)
             verdicts[i] = in_order(leaf, c, &c->values[i]);
     }
+    return ok;
 }
 
 static void mark_column(struct compiling *k, const struct filter_node *leaf, uint64_t *bits)
@@ -178,7 +226,7 @@ static void mark_column(struct compiling *k, const struct filter_node *leaf, uin
     k->failed = k->failed || (c && !verdicts);
     if (!verdicts)
         return;
-    judge(leaf, c, verdicts);
+    k->failed = !judge(leaf, c, verdicts) || k->failed;
     for (size_t w = 0; w < k->n_words; w++) {
         size_t first = w * 64, n = k->n - first < 64 ? k->n - first : 64;
         uint64_t word = 0;

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "server/fields/field_value.h"
 #include "server/fields/time_text.h"
 
 #include <string.h>
@@ -173,12 +174,14 @@ static uint32_t add(struct item_column *c, struct column_value value, const void
 static uint32_t add_text(struct item_column *c, struct text text)
 {
     int64_t seconds;
+    double number;
     struct column_value value = {.at = 0, .len = (uint32_t)text.len, .type = METADATA_TEXT};
     uint32_t known = item_column_find_text(c, text);
     if (known)
         return known;
     value.is_time =
         text.len >= TIME_BYTES_LEAST && text.len <= TIME_BYTES_MOST && time_text_seconds(text, &seconds);
+    value.is_number = field_value_quantity(text, &number);
     return add(c, value, text.len ? text.data : "", text.len);
 }
 
@@ -241,6 +244,7 @@ static void count(struct item_column *c, uint32_t code, size_t one)
 {
     c->n_of[c->values[code].type] += one;
     c->n_times += c->values[code].is_time ? one : 0;
+    c->n_numbers += c->values[code].is_number ? one : 0;
 }
 
 bool item_column_set(struct item_column *c, int64_t key, const struct metadata_value *value)
@@ -311,6 +315,7 @@ static bool copy_items(const struct item_column *c, struct item_column *copy, ui
     copy->n_codes = c->n_codes;
     memcpy(copy->n_of, c->n_of, sizeof copy->n_of);
     copy->n_times = c->n_times;
+    copy->n_numbers = c->n_numbers;
     return true;
 }
 
@@ -339,6 +344,7 @@ static bool clone(const struct item_column *c, struct item_column *copy)
     copy->n_kept = c->n_kept;
     memcpy(copy->n_of, c->n_of, sizeof copy->n_of);
     copy->n_times = c->n_times;
+    copy->n_numbers = c->n_numbers;
     return !copy->arena.failed;
 }
 

@@ -21,9 +21,10 @@ struct column_value {
         double number; /* of a NUMBER or a BOOL */
         size_t at;     /* of a TEXT in the arena, of a LIST among the members */
     };
-    uint32_t len; /* of a TEXT, or of a LIST */
-    uint8_t type; /* enum metadata_type */
-    bool is_time; /* a TEXT that is one (server/fields/time_text.h) */
+    uint32_t len;   /* of a TEXT, or of a LIST */
+    uint8_t type;   /* enum metadata_type */
+    bool is_time;   /* a TEXT that is one (server/fields/time_text.h) */
+    bool is_number; /* a TEXT that is one, as tables have them: it is compared as text and as number */
 };
 
 struct item_column {
@@ -41,6 +42,7 @@ struct item_column {
     size_t table_len;
     size_t n_of[METADATA_TYPES]; /* items by type */
     size_t n_times;              /* items whose text is a time */
+    size_t n_numbers;            /* items whose text is a number */
 };
 
 /* New, without a value and with one reference; NULL: no memory. And a copy, without the values that no item

@@ -125,7 +125,7 @@ static bool check_value(struct reading *k, const struct filter_node *leaf, const
         fault(k, "the field has texts");
         return false;
     }
-    if (!c || c->n_of[type] ||
+    if (!c || c->n_of[type] || (type == METADATA_NUMBER && c->n_numbers) ||
         (leaf->compare == COMPARE_IN && type == METADATA_TEXT && c->n_of[METADATA_LIST]))
         return true;
     say_types(c, types, sizeof types);
@@ -183,7 +183,7 @@ static bool check_order(struct reading *k, struct filter_node *leaf, const struc
         return false;
     }
     say_types(c, types, sizeof types);
-    if (json_is_number(value) && c->n_of[METADATA_NUMBER])
+    if (json_is_number(value) && (c->n_of[METADATA_NUMBER] || c->n_numbers))
         return true;
     if (json_is_number(value)) {
         fault(k, "metadata.%s has no numbers, but %s", c->name, types);

@@ -230,15 +230,6 @@ static enum err_code set_title(struct table_row_builder *b, struct text text, st
     return ERR_OK;
 }
 
-/* Digits of which a number would lose the first: 02139. */
-static bool is_code(struct text text)
-{
-    size_t n = 0;
-    while (n < text.len && text.data[n] >= '0' && text.data[n] <= '9')
-        n++;
-    return n > 1 && n == text.len && text.data[0] == '0';
-}
-
 /* A cell of TABLE_ROWS. */
 static enum err_code set_cell(struct table_row_builder *b, const char *name, struct text text, struct err *e)
 {
@@ -247,7 +238,7 @@ static enum err_code set_cell(struct table_row_builder *b, const char *name, str
         cell.is_number = true;
         cell.number = field_value_is(text, "true");
     } else {
-        cell.is_number = !is_code(text) && field_value_number(text, &cell.number);
+        cell.is_number = field_value_quantity(text, &cell.number);
     }
     return table_row_add_cell(b, &cell, e);
 }

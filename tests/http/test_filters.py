@@ -15,7 +15,8 @@ BRANDS = ["acme", "Ünlü \"quoted\"", "zeta"]
 def made_up(i):
     """Metadata of the i-th item, with fields that some lack."""
     data = {"price": i * 1.25, "stock": i % 7, "brand": BRANDS[i % 3], "sale": i % 2 == 0, "tags": [["red", "blue"], ["red"], []][i % 3],
-            "from": f"2026-{1 + i % 12:02d}-15T10:00:00Z", "mixed": [3, "three", True, ["three"]][i % 4], "deep": {"x": [1, "]"]}}
+            "from": f"2026-{1 + i % 12:02d}-15T10:00:00Z", "mixed": [3, "three", True, ["three"]][i % 4], "deep": {"x": [1, "]"]},
+            "cost": f"{i * 1.25:.2f}", "code": f"{i:05d}"}
     if i % 5 == 0:
         del data["price"], data["tags"]
     if i % 4 == 0:
@@ -107,6 +108,18 @@ class Comparisons(Filters):
                 self.assertEqual(answer.status, 200, answer)
                 self.assertEqual(answer.items, self.expected(tree))
                 self.assertEqual(self.ask(tree).items, answer.items, "the second time")
+
+    def test_a_text_that_is_a_number_is_compared_as_both(self):
+        def costs(*compares):
+            return [name for name in self.every if all(one(float(self.items[name]["metadata"]["cost"])) for one in compares)]
+        for tree, names in ((leaf("metadata.cost", lt=20, gte=2.5), costs(lambda x: 2.5 <= x < 20)),
+                            (leaf("metadata.cost", eq=12.5), costs(lambda x: x == 12.5)), (leaf("metadata.cost", eq="12.50"), costs(lambda x: x == 12.5)),
+                            (leaf("metadata.cost", eq="12.5"), []), (leaf("metadata.cost", ne=12.5), costs(lambda x: x != 12.5)),
+                            (leaf("metadata.cost", **{"in": [2.5, 1.25, 999]}), costs(lambda x: x in (1.25, 2.5)))):
+            answer = self.ask(tree)
+            self.assertEqual((answer.status, answer.items), (200, names), tree)
+        self.assertEqual(len(self.ask(leaf("metadata.cost", eq=12.5)).items), 1)
+        self.assertFault(self.ask(leaf("metadata.code", gt=5)), "/gt", "metadata.code has no numbers")
 
     def test_get_takes_the_filter_as_json(self):
         tree = {"all": [leaf("metadata.stock", gte=3), leaf("metadata.sale", eq=True)]}
