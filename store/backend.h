@@ -73,6 +73,8 @@ struct store_backend {
     enum err_code (*clear_user)(struct store_conn *c, struct text id, enum store_clear what, struct err *e);
     enum err_code (*touch_user)(struct store_conn *c, struct text id, int64_t *revision, struct err *e);
     enum err_code (*delete_user)(struct store_conn *c, struct text id, struct err *e);
+    enum err_code (*knows_event)(struct store_conn *c, struct text user, struct text id, bool *known,
+                                 struct err *e);
     enum err_code (*put_event)(struct store_conn *c, struct text user, struct text item,
                                const struct store_event *x, enum store_put *put, struct err *e);
     enum err_code (*remove_interactions)(struct store_conn *c, struct text user, struct text item,

@@ -306,6 +306,13 @@ enum err_code store_put_interaction(struct store_conn *c, struct text user, stru
     return store_put_event(c, user, item, &x, put, e);
 }
 
+enum err_code store_knows_event(struct store_conn *c, struct text user, struct text id, bool *known,
+                                struct err *e)
+{
+    enum err_code code = check_id(user, "user", e);
+    return code ? code : c->backend->knows_event(c, user, id, known, e);
+}
+
 enum err_code store_put_event(struct store_conn *c, struct text user, struct text item,
                               const struct store_event *x, enum store_put *put, struct err *e)
 {

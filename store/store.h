@@ -360,6 +360,11 @@ enum store_put {
     STORE_PUT_REPEATED  /* an event with its id was put before: nothing was written */
 };
 
+/* Whether an event with this id was put for the user: to put it again changes nothing. *known: false too when
+ * there is no such user. */
+enum err_code store_knows_event(struct store_conn *c, struct text user, struct text id, bool *known,
+                                struct err *e) ERR_MUST_CHECK;
+
 /* Adds an event to the interactions of an existing user; an item not yet known is created with its id alone.
  * *put (may be NULL) says what became of it. Records no change: the caller touches the user once. Of an event
  * with an id the store remembers that, LIMIT_EVENT_IDS of the newest of all users, and until the user's

@@ -416,7 +416,7 @@ static struct buf *begin_events(struct event_batch *events)
     struct buf *out = request_answer(events->r, 200, request_json);
     size_t accepted = 0;
     for (size_t i = 0; i < events->b.n; i++)
-        accepted += !events->events[i].refused;
+        accepted += !events->events[i].refused && !events->events[i].repeated;
     buf_addf(out, "{\"accepted\":%zu,\"older\":%zu", accepted, events->made.n_older);
     if (events->made.n_repeated)
         buf_addf(out, ",\"repeated\":%zu", events->made.n_repeated);

@@ -106,8 +106,16 @@ static enum err_code record_event(struct update_run *run, struct text user,
         code = update_run_put(run, user, x, time, &key, &put, e);
     if (!code)
         run->made.n_older += put == STORE_PUT_OLDER;
-    if (!code)
-        run->made.n_repeated += put == STORE_PUT_REPEATED;
+    return code;
+}
+
+/* Whether nothing is to be written of an event, because it came before; counts it. Within the transaction: it
+ * may have come in this call or by another process. */
+static enum err_code pass_over(struct update_run *run, struct text user, struct update_interaction *x,
+                               struct err *e)
+{
+    enum err_code code = update_run_repeats(run, user, x, &x->repeated, e);
+    run->made.n_repeated += !code && x->repeated;
     return code;
 }
 
@@ -137,15 +145,26 @@ static enum err_code touch(struct update_run *run, const struct placed *first, s
     return code ? err_set(e, code, "%s", why.text) : ERR_OK;
 }
 
-/* The events of one user: [from, to) of the sorted list. */
+/* The events of one user: [from, to) of the sorted list. *n_touched counts the user, unless all of them came
+ * before. */
 static enum err_code record_user(struct update_run *run, const struct placed *list, size_t from, size_t to,
-                                 struct update_touched *touched, struct err *e)
+                                 struct update_touched *touched, size_t *n_touched, struct err *e)
 {
+    enum err_code code = ERR_OK;
+    bool is_touched = false;
     touched->user = list[from].x->user;
-    enum err_code code = touch(run, &list[from], touched, e);
-    for (size_t i = from; i < to && !code; i++)
-        code = record_event(run, touched->user, list[i].x, e);
-    if (code)
+    for (size_t i = from; i < to && !code; i++) {
+        code = pass_over(run, touched->user, list[i].x, e);
+        if (code || list[i].x->repeated)
+            continue;
+        if (!is_touched)
+            code = touch(run, &list[from], touched, e);
+        is_touched = true;
+        if (!code)
+            code = record_event(run, touched->user, list[i].x, e);
+    }
+    *n_touched += is_touched;
+    if (code || !is_touched)
         return code;
     return run->many ? check_size(run->t, touched->user, e)
                      : user_contexts_put(run->t, touched->user, 0, NULL, e);
@@ -203,7 +222,7 @@ static enum err_code record_users(struct update_run *run, const struct placed *l
     for (size_t from = 0, to; from < n && !code; from = to) {
         for (to = from + 1; to < n && same_user(&list[from], &list[to]);)
             to++;
-        code = record_user(run, list, from, to, &touched[(*n_touched)++], e);
+        code = record_user(run, list, from, to, &touched[*n_touched], n_touched, e);
         if (code)
             *at = (struct stretch){from, to};
     }
@@ -271,7 +290,7 @@ static void make_later(const struct update_run *run, const struct update_interac
     for (; n_users < n_touched && users && items; n_users++)
         users[n_users] = touched[n_users].user;
     for (size_t i = 0; i < n && users && items; i++)
-        if (!events[i].refused)
+        if (!events[i].refused && !events[i].repeated)
             items[n_items++] = events[i].item;
     if (users && items)
         user_contexts_follow(run->t, &(const struct user_batch){users, n_users, items, n_items, run->first});
@@ -313,7 +332,7 @@ enum err_code update_events(struct session *t, struct update_interaction *events
     *made = run.made;
     size_t n_recorded = 0;
     for (size_t i = 0; i < n; i++)
-        n_recorded += !events[i].refused;
+        n_recorded += !events[i].refused && !events[i].repeated;
     COUNTER_ADD(t->counters, events, n_recorded);
     return ERR_OK;
 }

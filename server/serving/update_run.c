@@ -57,6 +57,13 @@ enum err_code update_run_check_item(struct update_run *run, struct text item, st
     return ERR_OK;
 }
 
+enum err_code update_run_repeats(const struct update_run *run, struct text user,
+                                 const struct update_interaction *x, bool *repeats, struct err *e)
+{
+    *repeats = false;
+    return x->event_id.data ? store_knows_event(run->t->writer, user, x->event_id, repeats, e) : ERR_OK;
+}
+
 enum err_code update_run_put(struct update_run *run, struct text user, const struct update_interaction *x,
                              int64_t timestamp, int64_t *key, enum store_put *put, struct err *e)
 {

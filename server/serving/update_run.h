@@ -33,6 +33,11 @@ static inline struct store_conn *update_run_reads(const struct update_run *run)
 enum err_code update_run_check_item(struct update_run *run, struct text item, struct update_fault fault,
                                     bool *can, struct err *e) ERR_MUST_CHECK;
 
+/* Whether the event came before, by its id: then nothing is to be written of it, not even its item. */
+enum err_code update_run_repeats(const struct update_run *run, struct text user,
+                                 const struct update_interaction *x, bool *repeats,
+                                 struct err *e) ERR_MUST_CHECK;
+
 /* Puts an interaction, and its item where that is not there. *key: the item's. */
 enum err_code update_run_put(struct update_run *run, struct text user, const struct update_interaction *x,
                              int64_t timestamp, int64_t *key, enum store_put *put,

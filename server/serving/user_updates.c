@@ -68,8 +68,11 @@ static enum err_code put_interactions(struct update_run *run, const struct regis
         const struct update_interaction *x = &g->interactions[i];
         struct store_interaction added = {
             .weight = x->weight, .rating = x->rating, .timestamp = x->timestamp};
-        code = update_run_put(run, g->id, x, x->timestamp, &added.item_key, NULL, e);
-        if (!code)
+        bool repeats;
+        code = update_run_repeats(run, g->id, x, &repeats, e);
+        if (!code && !repeats)
+            code = update_run_put(run, g->id, x, x->timestamp, &added.item_key, NULL, e);
+        if (!code && !repeats)
             user_record_add(record, &added);
     }
     return code ? code : user_record_end(record, e);

@@ -29,6 +29,7 @@ struct update_interaction {
     int64_t timestamp;
     bool timed;   /* the caller gave the timestamp; else it is the clock's, or the newest that the user has */
     bool refused; /* of events: not recorded, by who read it or by update_events */
+    bool repeated; /* of events: its id came before, and nothing became of it */
 };
 
 struct registration {

@@ -313,6 +313,7 @@ const struct store_backend sqlite_backend = {
     .clear_user = sqlite_clear_user,
     .touch_user = sqlite_touch_user,
     .delete_user = sqlite_delete_user,
+    .knows_event = sqlite_knows_event,
     .put_event = sqlite_put_event,
     .remove_interactions = sqlite_remove_interactions,
     .add_interactions_of = sqlite_add_interactions_of,

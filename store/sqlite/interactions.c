@@ -104,10 +104,13 @@ enum err_code sqlite_count_older(struct sqlite_conn *c, int64_t user_key, int64_
     return sqlite_run(c, s, "write an interaction", e);
 }
 
-/* The oldest of too many go, a few at a time. */
-static enum err_code trim_ids(struct sqlite_conn *c, int64_t number, struct err *e)
+/* The oldest of too many go, a few at a time; after n ids were remembered, which have the numbers in front of
+ * the last one. An id that is known takes no number: numbers that were passed over would pass over the
+ * multiples, too, and would count as ids where these are bounded. */
+static enum err_code trim_ids(struct sqlite_conn *c, int64_t n, struct err *e)
 {
-    if (number % SQLITE_TRIM_EVERY)
+    int64_t number = sqlite3_last_insert_rowid(c->db);
+    if (!n || number / SQLITE_TRIM_EVERY == (number - n) / SQLITE_TRIM_EVERY)
         return ERR_OK;
     return sqlite_run_with_key(c, SQL_TRIM_EVENT_IDS, number - LIMIT_EVENT_IDS, "trim the ids of events", e);
 }
@@ -121,7 +124,22 @@ static enum err_code know_id(struct sqlite_conn *c, int64_t user_key, struct tex
     sqlite_bind_text_view(s, 2, id);
     enum err_code code = sqlite_run(c, s, "remember an event's id", e);
     *repeated = !code && sqlite3_changes(c->db) == 0;
-    return code || *repeated ? code : trim_ids(c, sqlite3_last_insert_rowid(c->db), e);
+    return code ? code : trim_ids(c, !*repeated, e);
+}
+
+enum err_code sqlite_knows_event(struct store_conn *conn, struct text user, struct text id, bool *known,
+                                 struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    sqlite3_stmt *s = sqlite_statement(c, SQL_KNOWS_EVENT_ID);
+    sqlite_bind_text_view(s, 1, user);
+    sqlite_bind_text_view(s, 2, id);
+    int rc = sqlite3_step(s);
+    *known = rc == SQLITE_ROW;
+    enum err_code code =
+        *known || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "look for an event's id", e);
+    sqlite3_reset(s);
+    return code;
 }
 
 /* Writes the event; *put says what became of it. */
@@ -230,6 +248,8 @@ enum err_code sqlite_add_interactions_of(struct store_conn *conn, struct text fr
         code = run_with_two(c, SQL_ADD_INTERACTIONS_OF, from_key, to_key, history.next_arrival, e);
     if (!code)
         code = run_with_two(c, SQL_ADD_EVENT_IDS_OF, from_key, to_key, 0, e);
+    if (!code)
+        code = trim_ids(c, sqlite3_changes64(c->db), e);
     c->history.user = 0;
     return code;
 }

@@ -191,11 +191,15 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
       "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed, kind, "  \
       "count, first_time) SELECT ?2, item_key, weight, rating, timestamp, position + ?3, followed, kind, "   \
       "count, first_time FROM interactions WHERE user_key = ?1 " SQLITE_PUT_OVER)                            \
-    X(ADD_EVENT_IDS_OF, "INSERT OR IGNORE INTO event_ids (user_key, id) "                                    \
-                        "SELECT ?2, id FROM event_ids WHERE user_key = ?1 ORDER BY number")                  \
+    X(ADD_EVENT_IDS_OF, "INSERT INTO event_ids (user_key, id) SELECT ?2, id FROM event_ids o "               \
+                        "WHERE user_key = ?1 AND NOT EXISTS "                                                \
+                        "(SELECT 1 FROM event_ids WHERE user_key = ?2 AND id = o.id) ORDER BY number")       \
     X(REMOVE_INTERACTIONS,                                                                                   \
       "DELETE FROM interactions WHERE user_key = ?1 AND item_key = ?2 AND (?3 < 0 OR kind = ?3)")            \
-    X(NEW_EVENT_ID, "INSERT OR IGNORE INTO event_ids (user_key, id) VALUES (?1, ?2)")                        \
+    X(NEW_EVENT_ID, "INSERT INTO event_ids (user_key, id) SELECT ?1, ?2 WHERE NOT EXISTS "                   \
+                    "(SELECT 1 FROM event_ids WHERE user_key = ?1 AND id = ?2)")                             \
+    X(KNOWS_EVENT_ID, "SELECT 1 FROM event_ids e JOIN users u ON u.user_key = e.user_key "                   \
+                      "WHERE u.id = ?1 AND e.id = ?2")                                                       \
     X(TRIM_EVENT_IDS, "DELETE FROM event_ids WHERE number <= ?1")                                            \
     X(CLEAR_EVENT_IDS, "DELETE FROM event_ids WHERE user_key = ?1")                                          \
     X(STRETCH_END, "SELECT user_key FROM interactions WHERE user_key >= ?1 ORDER BY user_key LIMIT 1 "       \
@@ -600,6 +604,7 @@ enum err_code sqlite_read_history(struct store_conn *, struct text, struct store
 enum err_code sqlite_touch_user_read(struct store_conn *, struct text, const struct store_history *,
                                      int64_t *, struct err *);
 enum err_code sqlite_delete_user(struct store_conn *, struct text, struct err *);
+enum err_code sqlite_knows_event(struct store_conn *, struct text, struct text, bool *, struct err *);
 enum err_code sqlite_put_event(struct store_conn *, struct text, struct text, const struct store_event *,
                                enum store_put *, struct err *);
 enum err_code sqlite_remove_interactions(struct store_conn *, struct text, struct text, int32_t, int64_t *,

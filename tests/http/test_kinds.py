@@ -44,9 +44,36 @@ class Kinds(hn.Case):
         self.start("k2", b)
         self.assertNotIn("repeated", self.event("k2", a, kind="view", id="e1", timestamp=100))
         revision = self.server.user("k2").json["revision"]
-        self.assertEqual(self.event("k2", a, kind="view", id="e1", timestamp=999)["repeated"], 1)
+        self.assertEqual(self.event("k2", a, kind="view", id="e1", timestamp=999),
+                         {"accepted": 0, "older": 0, "repeated": 1, "users": []})
         self.assertEqual(self.history("k2")[0], (a, "view", 1, 100, 100))
-        self.assertGreaterEqual(self.server.user("k2").json["revision"], revision)
+        self.assertEqual(self.server.user("k2").json["revision"], revision)
+
+    def test_a_repeated_event_makes_no_item(self):
+        a, b = self.world.items[:2]
+        self.start("k2i", b)
+        self.event("k2i", a, id="e1")
+        revision = self.server.user("k2i").json["revision"]
+        events = [{"user": "k2i", "item": "k2 unknown", "id": "e1"}] * 2
+        answer = self.server.admin("POST", "/v1/events?create=true", {"events": events}).json
+        self.assertEqual((answer.get("accepted"), answer.get("repeated"), answer.get("users")), (0, 2, []), answer)
+        self.assertEqual(answer["created"], {"users": 0, "items": 0})
+        self.assertEqual(self.server.request("GET", "/v1/items/k2%20unknown").status, 404)
+        self.assertEqual(self.server.user("k2i").json["revision"], revision)
+        record = {"id": "k2j", "interactions": [{"item": a, "id": "e1"}, {"item": "k2 unknown", "id": "e1"}]}
+        self.assertEqual(self.server.admin("POST", "/v1/admin/users?create=true", {"users": [record]}).status, 200)
+        self.assertEqual(self.server.user("k2j").json["n_interactions"], 1)
+        self.assertEqual(self.server.request("GET", "/v1/items/k2%20unknown").status, 404)
+
+    def test_new_events_among_repeated_ones_count(self):
+        a, b, c = self.world.items[:3]
+        self.start("k2n", b)
+        self.event("k2n", a, id="e1", timestamp=50)
+        events = [{"user": "k2n", "item": i, "id": name, "timestamp": 60} for i, name in ((a, "e1"), (c, "e2"), (c, "e2"))]
+        answer = self.server.request("POST", "/v1/events", {"events": events}).json
+        self.assertEqual((answer["accepted"], answer["repeated"], len(answer["users"])), (1, 2, 1))
+        self.assertEqual(answer["users"][0]["revision"], self.server.user("k2n").json["revision"])
+        self.assertEqual([(i, n) for i, _, n, _, _ in self.history("k2n")], [(c, 1), (a, 1), (b, 1)])
 
     def test_what_was_shown_is_recommended_and_what_was_bought_is_not(self):
         top = None

@@ -142,6 +142,17 @@ static bool knows_id(struct memory_conn *c, int64_t user_key, struct text id)
     return false;
 }
 
+enum err_code memory_knows_event(struct store_conn *conn, struct text user, struct text id, bool *known,
+                                 struct err *e)
+{
+    struct memory_state *s = memory_read_begin((struct memory_conn *)conn);
+    const struct memory_user *u = memory_find_user(s, user);
+    (void)e;
+    *known = u && memory_rows_find(&s->event_ids, &(struct memory_event_id){u->key, id});
+    memory_read_end((struct memory_conn *)conn, s);
+    return ERR_OK;
+}
+
 enum err_code memory_put_event(struct store_conn *conn, struct text user, struct text item,
                                const struct store_event *x, enum store_put *put, struct err *e)
 {

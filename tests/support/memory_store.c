@@ -311,6 +311,7 @@ const struct store_backend memory_backend = {
     .clear_user = memory_clear_user,
     .touch_user = memory_touch_user,
     .delete_user = memory_delete_user,
+    .knows_event = memory_knows_event,
     .put_event = memory_put_event,
     .remove_interactions = memory_remove_interactions,
     .add_interactions_of = memory_add_interactions_of,

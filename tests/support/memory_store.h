@@ -211,6 +211,7 @@ enum err_code memory_put_user(struct store_conn *, struct text, struct text, int
 enum err_code memory_clear_user(struct store_conn *, struct text, enum store_clear, struct err *);
 enum err_code memory_touch_user(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code memory_delete_user(struct store_conn *, struct text, struct err *);
+enum err_code memory_knows_event(struct store_conn *, struct text, struct text, bool *, struct err *);
 enum err_code memory_put_event(struct store_conn *, struct text, struct text, const struct store_event *,
                                enum store_put *, struct err *);
 enum err_code memory_remove_interactions(struct store_conn *, struct text, struct text, int32_t, int64_t *,

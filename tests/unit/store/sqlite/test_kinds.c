@@ -1,6 +1,9 @@
-/* Stores of before there were kinds of events, made by the migrations of then. Risk: an answer that changes
+/* Stores of before there were kinds of events, made by the migrations of then, and how many ids of events a
+ * store keeps. Risk: ids that grow without end; an answer that changes
  * because the program did, or a history that loses a row. */
+#include "base/limits.h"
 #include "schema/schema.h"
+#include "store/sqlite/private.h"
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
@@ -103,5 +106,93 @@ START_TEST(test_a_store_of_before_kinds_goes_on)
 }
 END_TEST
 
-SUITE("kinds, of before", start, stop, {test_what_a_store_of_before_kinds_has_stays_and_has_none},
-      {test_contexts_of_before_kinds_answer_without_being_made_anew}, {test_a_store_of_before_kinds_goes_on})
+/* ---- ids of events, which are bounded ---- */
+
+/* Runs a statement on the file; returns the one number of its answer, 0 without one. */
+static int64_t run_sql(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+    int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    ck_assert_int_eq(sqlite3_finalize(s), SQLITE_OK);
+    sqlite3_close(db);
+    return n;
+}
+
+static void put_with_id(const char *user, const char *id, enum store_put wanted)
+{
+    const struct store_event x = {.weight = 1, .rating = (double)NAN, .timestamp = 60, .id = text_of(id)};
+    enum store_put became;
+    STORE_WRITE(f.conn, store_put_event(f.conn, text_of(user), text_of("i"), &x, &became, &e));
+    ck_assert_int_eq(became, wanted);
+}
+
+/* As if so many ids had come since the first. */
+static void pass_ids(int64_t last)
+{
+    char sql[96];
+    (void)snprintf(sql, sizeof sql, "UPDATE sqlite_sequence SET seq = %lld WHERE name = 'event_ids'",
+                   (long long)last);
+    (void)run_sql(sql);
+}
+
+START_TEST(test_ids_are_bounded_where_each_event_comes_twice)
+{
+    char id[16];
+    store_fixture_user(f.conn, "ann", NULL);
+    put_with_id("ann", "oldest", STORE_PUT_NEW);
+    pass_ids(LIMIT_EVENT_IDS); /* the next one has an odd number */
+    STORE_OK(store_begin(f.conn, &e));
+    for (int i = 0; i < 2 * SQLITE_TRIM_EVERY; i++) {
+        struct store_event x = {.weight = 1, .rating = (double)NAN, .timestamp = 60};
+        (void)snprintf(id, sizeof id, "e%d", i / 2);
+        x.id = text_of(id);
+        STORE_OK(store_put_event(f.conn, text_of("ann"), text_of("i"), &x, NULL, &e));
+    }
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert_int_eq(run_sql("SELECT count(*) FROM event_ids WHERE id = 'oldest'"), 0);
+    ck_assert_int_eq(run_sql("SELECT count(*) FROM event_ids"), SQLITE_TRIM_EVERY);
+    ck_assert_int_eq(run_sql("SELECT max(number) FROM event_ids"), LIMIT_EVENT_IDS + SQLITE_TRIM_EVERY);
+}
+END_TEST
+
+START_TEST(test_ids_are_bounded_where_users_become_one)
+{
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_user(f.conn, "bob", NULL);
+    put_with_id("bob", "oldest", STORE_PUT_NEW);
+    pass_ids(LIMIT_EVENT_IDS + SQLITE_TRIM_EVERY - 4);
+    put_with_id("ann", "a", STORE_PUT_NEW);
+    put_with_id("ann", "b", STORE_PUT_REPLACED);
+    STORE_WRITE(f.conn, store_add_interactions_of(f.conn, text_of("ann"), text_of("bob"), &e));
+    ck_assert_int_eq(run_sql("SELECT count(*) FROM event_ids WHERE id = 'oldest'"), 0);
+    ck_assert_int_eq(run_sql("SELECT count(*) FROM event_ids"), 4);
+    STORE_WRITE(f.conn, store_add_interactions_of(f.conn, text_of("ann"), text_of("bob"), &e));
+    ck_assert_int_eq(run_sql("SELECT count(*) FROM event_ids"), 4);
+}
+END_TEST
+
+START_TEST(test_an_id_is_known_of_its_user_once_it_was_put)
+{
+    bool known = true;
+    STORE_OK(store_knows_event(f.conn, text_of("nobody"), text_of("a"), &known, &e));
+    ck_assert(!known);
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_user(f.conn, "bob", NULL);
+    put_with_id("ann", "a", STORE_PUT_NEW);
+    STORE_OK(store_knows_event(f.conn, text_of("ann"), text_of("a"), &known, &e));
+    ck_assert(known);
+    STORE_OK(store_knows_event(f.conn, text_of("bob"), text_of("a"), &known, &e));
+    ck_assert(!known);
+    STORE_OK(store_knows_event(f.conn, text_of("ann"), text_of("b"), &known, &e));
+    ck_assert(!known);
+}
+END_TEST
+
+SUITE("kinds, of before and of SQLite", start, stop,
+      {test_what_a_store_of_before_kinds_has_stays_and_has_none},
+      {test_contexts_of_before_kinds_answer_without_being_made_anew}, {test_a_store_of_before_kinds_goes_on},
+      {test_ids_are_bounded_where_each_event_comes_twice}, {test_ids_are_bounded_where_users_become_one},
+      {test_an_id_is_known_of_its_user_once_it_was_put})
