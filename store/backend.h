@@ -202,6 +202,7 @@ struct store_bulk {
 
 struct store_load {
     const struct store_backend *backend;
+    int32_t kinds_end; /* kinds with a number below it are there, or will be when it is applied */
 };
 
 #endif

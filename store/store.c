@@ -707,6 +707,11 @@ enum err_code store_load_event(struct store_load *l, struct text user, struct te
     return code ? code : l->backend->load_event(l, user, item, x, e);
 }
 
+void store_load_expect_kinds(struct store_load *l, int32_t end)
+{
+    l->kinds_end = end;
+}
+
 enum err_code store_load_new_user(struct store_load *l, struct text id, struct text profile, struct err *e)
 {
     enum err_code code = check_record(id, "user", profile, e);

@@ -611,6 +611,10 @@ enum err_code store_load_event(struct store_load *l, struct text user, struct te
                                const struct store_event *x,
                                struct err *e) ERR_MUST_CHECK; /* as of a bulk load */
 
+/* Takes kinds with a number below `end` without looking: the caller makes those that are not there in the
+ * transaction of store_load_apply, before it. */
+void store_load_expect_kinds(struct store_load *l, int32_t end);
+
 /* A user or item that the store does not have: written at once, in short transactions with pauses for others
  * who write, and there when the load is. An id twice is none. Who registers it meanwhile has it, and nothing
  * of it is the load's: the log of changes says so, as of any other. Who is deleted once it is written stays

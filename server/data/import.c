@@ -421,6 +421,8 @@ static enum err_code begin(struct import *im, struct err *e)
 {
     enum err_code code = begin_settled(im, e);
     if (!code)
+        code = import_kinds_make(&im->kinds, im->conn, e);
+    if (!code)
         code = store_bulk_begin(im->conn, &im->bulk, e);
     if (!code && im->options->replace)
         store_bulk_replace_items(im->bulk);
@@ -474,6 +476,8 @@ static enum err_code read_files(struct import *im, const struct store_counts *be
     if (!code)
         code = import_kinds_begin(&im->kinds, im->conn, e);
     if (!code)
+        store_load_expect_kinds(im->load, import_kinds_end(&im->kinds));
+    if (!code)
         code = take_kind(im, TABLE_INTERACTIONS, e);
     if (!code && !im->failed)
         code = import_ids_store(&im->ids, im->conn, before, e);
@@ -499,6 +503,8 @@ static enum err_code take_files(struct import *im, const struct store_counts *be
         code = import_deleted_apply(&im->deleted, im->conn, &im->report->n_items_deleted, e);
     if (sound && !code && !im->failed)
         code = put_kind(im, TABLE_CONTEXTS, e);
+    if (sound && !code && !im->failed)
+        code = import_kinds_change(&im->kinds, im->conn, e);
     if (!code && im->failed)
         code = err_set(e, ERR_INVALID,
                        "%s%" PRId64 " bad line%s, %" PRId64

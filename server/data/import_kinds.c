@@ -99,20 +99,33 @@ static bool take(void *arg, const struct store_kind *kind)
     return k->n < LIMIT_KINDS;
 }
 
-static enum err_code make(const struct import_kinds *k, struct store_conn *c, struct err *e)
+/* Those of the store, by number. */
+static enum err_code read_all(struct import_kinds *k, struct store_conn *c, struct err *e)
+{
+    k->n = 0;
+    return store_each_kind(c, take, k, e);
+}
+
+static enum err_code put(const struct import_kinds *k, size_t i, struct store_conn *c, struct err *e)
 {
     bool changed;
-    if (!k->n_made)
-        return ERR_OK;
+    enum err_code code = store_put_kind(c, &k->made[i], &changed, e);
+    return code ? err_prefix(e, "--kind") : ERR_OK;
+}
+
+/* What the options would make is made and taken back: so it is checked, and has its numbers, before any row
+ * is read, and a load that fails leaves nothing of it. */
+static enum err_code try_all(struct import_kinds *k, struct store_conn *c, struct err *e)
+{
     enum err_code code = store_begin(c, e);
     if (code)
         return code;
     for (size_t i = 0; i < k->n_made && !code; i++)
-        code = store_put_kind(c, &k->made[i], &changed, e);
+        code = put(k, i, c, e);
     if (!code)
-        return store_commit(c, e);
+        code = read_all(k, c, e);
     store_rollback(c);
-    return err_prefix(e, "--kind");
+    return code;
 }
 
 static enum err_code find(const struct import_kinds *k, struct text name, int32_t *number, struct err *e)
@@ -137,13 +150,58 @@ static enum err_code find(const struct import_kinds *k, struct text name, int32_
 enum err_code import_kinds_begin(struct import_kinds *k, struct store_conn *c, struct err *e)
 {
     int32_t number;
-    k->n = 0;
-    enum err_code code = make(k, c, e);
-    if (!code)
-        code = store_each_kind(c, take, k, e);
+    enum err_code code = read_all(k, c, e);
+    k->n_there = k->n;
+    if (!code && k->n_made)
+        code = try_all(k, c, e);
     for (size_t i = 0; i < k->n_words && !code; i++)
         if (k->words[i].kind.len && (code = find(k, k->words[i].kind, &number, e)))
             code = err_prefix(e, "--kind-map");
+    return code;
+}
+
+int32_t import_kinds_end(const struct import_kinds *k)
+{
+    return k->n ? k->numbers[k->n - 1] + 1 : 0;
+}
+
+struct comparison {
+    const struct import_kinds *kinds;
+    size_t n_same;
+};
+
+static bool compare(void *arg, const struct store_kind *kind)
+{
+    struct comparison *x = arg;
+    for (size_t i = 0; i < x->kinds->n; i++)
+        x->n_same += x->kinds->numbers[i] == (int32_t)kind->number && text_is(kind->name, x->kinds->names[i]);
+    return true;
+}
+
+enum err_code import_kinds_make(const struct import_kinds *k, struct store_conn *c, struct err *e)
+{
+    struct comparison x = {.kinds = k};
+    enum err_code code = ERR_OK;
+    if (k->n == k->n_there)
+        return ERR_OK;
+    for (size_t at = k->n_there; at < k->n && !code; at++)
+        for (size_t i = 0; i < k->n_made && !code; i++)
+            if (text_is(k->made[i].name, k->names[at]))
+                code = put(k, i, c, e);
+    if (!code)
+        code = store_each_kind(c, compare, &x, e);
+    if (!code && x.n_same != k->n)
+        code = err_set(e, ERR_CONFLICT,
+                       "another program made kinds of events while the tables were read: nothing was "
+                       "imported; import them again");
+    return code;
+}
+
+enum err_code import_kinds_change(const struct import_kinds *k, struct store_conn *c, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < k->n_made && !code; i++)
+        code = put(k, i, c, e);
     return code;
 }
 

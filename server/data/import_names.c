@@ -23,6 +23,15 @@ static enum err_code refuse(const char *option, const char *name, const struct i
                    option, name, like ? " (did you mean " : "", like ? like : "", like ? "?)" : "");
 }
 
+static bool has_kind(const struct import_report *r)
+{
+    bool has = false;
+    for (size_t i = 0; i < r->n_files && !has; i++)
+        for (size_t k = 0; k < r->files[i].columns.n && !has; k++)
+            has = r->files[i].columns.list[k].role == ROLE_KIND;
+    return has;
+}
+
 enum err_code import_names_check(const struct import_options *o, const bool *ignored_seen,
                                  const struct import_report *report, struct err *e)
 {
@@ -32,5 +41,10 @@ enum err_code import_names_check(const struct import_options *o, const bool *ign
     for (size_t i = 0; i < o->naming.n; i++)
         if (!o->naming.names[i].seen)
             return refuse("--column", o->naming.names[i].called, report, e);
+    if (o->kinds.n_words && !has_kind(report))
+        return err_set(
+            e, ERR_INVALID,
+            "--kind-map: no table has a column kind, whose words it tells; --column kind=NAME says "
+            "which it is; nothing was imported");
     return ERR_OK;
 }

@@ -42,8 +42,7 @@ static const struct synonyms all_synonyms[] = {
      IN_INTERACTIONS,
      {"timestamp", "ts", "time", "date", "datetime", /* the plain ones: N_PLAIN_TIMES */
       "unix_timestamp", "unixtime", "event_time", "event_timestamp", "occurred_at", "ordered_at",
-      "order_date", "order_time", "purchased_at", "purchase_date", "viewed_at", "rated_at", "created_at",
-      "last"}},
+      "order_date", "order_time", "purchased_at", "purchase_date", "viewed_at", "rated_at", "created_at"}},
     {ROLE_KIND, IN_INTERACTIONS, {"kind"}},
     {ROLE_TITLE, IN_ITEMS, {"title", "name"}},
     {ROLE_CATEGORIES, IN_ITEMS, {"categories", "category", "genres", "genre", "tags"}},
@@ -177,6 +176,8 @@ enum table_role table_role_with_kind(enum table_role role, const char *name)
 {
     if ((role == ROLE_WEIGHT || role == ROLE_EXTRA) && is_name(text_of(name), "count"))
         return ROLE_COUNT;
+    if (role == ROLE_EXTRA && is_name(text_of(name), "last"))
+        return ROLE_TIME;
     return role == ROLE_EXTRA && is_name(text_of(name), "first") ? ROLE_FIRST : role;
 }
 
@@ -188,11 +189,21 @@ static bool has_role(const struct table_columns *c, enum table_role role)
     return false;
 }
 
+/* What columns mean beside a kind; a `last` stands back for every other time. */
+static void settle_kind(struct table_columns *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        enum table_role role = table_role_with_kind(c->list[i].role, c->list[i].name);
+        if (role != ROLE_TIME || !has_role(c, ROLE_TIME))
+            c->list[i].role = role;
+    }
+}
+
 /* Gives every role to one column at most; a column that loses its role is an extra one. */
 static enum err_code settle_roles(enum table_kind kind, struct table_columns *c, struct err *e)
 {
-    for (size_t i = 0; has_role(c, ROLE_KIND) && i < c->n; i++)
-        c->list[i].role = table_role_with_kind(c->list[i].role, c->list[i].name);
+    if (has_role(c, ROLE_KIND))
+        settle_kind(c);
     for (size_t i = 0; i < c->n; i++) {
         for (size_t j = 0; j < i; j++) {
             if (c->list[i].role == ROLE_IGNORED || c->list[j].role == ROLE_IGNORED)

@@ -110,8 +110,8 @@ bool table_role_needed(enum table_kind kind, enum table_role role);
  * its synonyms. */
 enum table_role table_role_of(enum table_kind kind, struct text name, size_t *rank);
 
-/* What a column of that role and name is beside one that says the kind of event: a count is of events then.
- */
+/* What a column of that role and name is beside one that says the kind of event: a count is of events then,
+ * and `last` a time, for which the caller looks whether there is another. */
 enum table_role table_role_with_kind(enum table_role role, const char *name);
 
 /* Whether of several columns with this role the one with the lowest rank has it, and the others are extra

@@ -240,10 +240,10 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
         return set_categories(name, value, b, e);
     if (role == ROLE_EMBEDDING && json_is_array(value))
         return set_embedding(name, value, b, e);
-    char scratch[64];
+    char local[TABLE_JSON_NUMBER_BYTES], *scratch = role == ROLE_KIND ? j->kind : local;
     struct text text;
     bool only_text = role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
-    if ((only_text && !json_is_string(value)) || !scalar_text(value, scratch, sizeof scratch, &text))
+    if ((only_text && !json_is_string(value)) || !scalar_text(value, scratch, sizeof local, &text))
         return err_set(e, ERR_INVALID, "\"%s\" has a value of the wrong type", name);
     b->exact = role == ROLE_TITLE;
     enum err_code code = table_row_set(b, role, name, text, true, e);
@@ -294,6 +294,15 @@ static enum table_role role_alone(const struct table_json *j, const char *name, 
     return given_name(j, name) ? ROLE_IGNORED : role_beside(j, name, kind);
 }
 
+/* Whether the line has a time by another name than the `last` of a kind. */
+static bool has_time(const struct table_json *j, enum table_kind kind)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(j->line, name, value) if (role_alone(j, name, kind, NULL) == ROLE_TIME) return true;
+    return false;
+}
+
 enum table_role table_json_role(const struct table_json *j, const char *name, enum table_kind kind,
                                 const char **as)
 {
@@ -302,7 +311,11 @@ enum table_role table_json_role(const struct table_json *j, const char *name, en
     bool of_kind = kind == TABLE_INTERACTIONS && (json_object_get(j->line, "kind") || given_name(j, "kind"));
     if (as)
         *as = called;
-    return of_kind && role != ROLE_IGNORED ? table_role_with_kind(role, called) : role;
+    if (!of_kind || role == ROLE_IGNORED)
+        return role;
+    enum table_role with_kind = table_role_with_kind(role, called);
+    bool stands_back = with_kind == ROLE_TIME && role != ROLE_TIME && has_time(j, kind);
+    return stands_back ? role : with_kind;
 }
 
 enum err_code table_json_row(struct table_json *j, const char *line, size_t len, struct table_row_builder *b,

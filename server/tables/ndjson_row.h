@@ -10,13 +10,14 @@
 
 #include <jansson.h>
 
-enum { TABLE_JSON_ID_BYTES = 24 };
+enum { TABLE_JSON_ID_BYTES = 24, TABLE_JSON_NUMBER_BYTES = 64 };
 
 struct table_json {
     json_t *line;
     const struct table_naming *naming;   /* NULL: members are called as they are meant */
     const struct table_ignored *ignored; /* members of a line, or of its profile or metadata; NULL: none */
     char user[TABLE_JSON_ID_BYTES], item[TABLE_JSON_ID_BYTES]; /* ids that were whole numbers */
+    char kind[TABLE_JSON_NUMBER_BYTES];                        /* a kind that was a number */
 };
 
 void table_json_fini(struct table_json *j);

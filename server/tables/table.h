@@ -9,7 +9,7 @@
  *   weight      weight count; with a kind, a count is how many events it is of
  *   kind        kind
  *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or text
- *               (server/fields/time_text.h)
+ *               (server/fields/time_text.h); with a kind, last too, where no other column is one
  *   title       title name
  *   categories  categories category genres genre tags `a|b|c`; in NDJSON an array too
  *   embedding   embedding context vector              a JSON array, or numbers with spaces between

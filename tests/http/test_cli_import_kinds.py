@@ -54,6 +54,54 @@ class Kinds(hn.Folder):
             self.assertIn(options[0], run.stderr.decode())
             self.assertFalse(os.path.exists(self.store), options)
 
+    def kinds(self):
+        return self.query("SELECT kind, name, weight, negative, unseen FROM kinds ORDER BY kind")
+
+    def test_a_kind_that_is_a_number_is_its_digits(self):
+        line = '{"user":"u","item":"i","kind":5}\n'
+        self.assertIn("no kind of events '5'", self.load(line, name="a.ndjson", check=False).err)
+        self.load(line, "--kind-map", "5=like", name="a.ndjson")
+        self.assertEqual(self.rows(), [("u", "i", "like", 1, 0, 0, 1)])
+        self.assertIn("no kind of events '0.25'", self.load(line.replace("5}", "0.25}"), name="a.ndjson", check=False).err)
+
+    def test_a_refused_import_leaves_the_kinds_as_they_were(self):
+        self.load("user,item,kind\na,x,view\n")
+        before = self.kinds()
+        made = ("--kind", "view:9:negative", "--kind", "cart:0.5")
+        for bad in ("user,item,kind\na,y,cart\na,x,buy\n", "user,item,kind\na,,cart\n", "user,thing,kind\n"):
+            self.assertEqual(self.load(bad, *made, check=False).returncode, 1, bad)
+            self.assertEqual(self.kinds(), before, bad)
+        self.assertEqual(self.load("user,item,kind\na,y,view\n", *made, "--ignore-field", "nope", check=False).returncode, 1)
+        self.assertEqual(self.kinds(), before)
+        revision = self.query("SELECT revision FROM users")
+        self.load("user,item,kind\na,y,cart\nb,y,view\n", *made)
+        self.assertEqual(self.kinds(), [*(k if k[1] != "view" else (k[0], "view", 9, 1, 0) for k in before), (6, "cart", 0.5, 0, 0)])
+        self.assertEqual([row[:3] for row in self.rows()], [("a", "x", "view"), ("a", "y", "cart"), ("b", "y", "view")])
+        self.assertNotEqual(self.query("SELECT revision FROM users WHERE id = 'a'"), revision)
+
+    def test_kinds_are_made_beside_many_rows_that_are_staged(self):
+        n = 400001
+        rows = "".join(f"u{n % 5000},i{n // 5000},{'cart' if n % 2 else 'view'}\n" for n in range(n))
+        self.load("user,item,kind\n" + rows, "--kind", "cart:0.5", "--kind", "view:0.3")
+        self.assertEqual(self.query("SELECT k.name, k.weight, count(*) FROM interactions JOIN kinds k USING (kind) GROUP BY 1 ORDER BY 1"),
+                         [("cart", 0.5, n // 2), ("view", 0.3, n // 2 + 1)])
+
+    def test_words_without_a_column_of_kinds_are_refused(self):
+        for name, text in (("a.csv", "user,item,status\na,x,ok\n"), ("a.ndjson", '{"user":"a","item":"x","status":"ok"}\n')):
+            run = self.load(text, "--kind-map", "ok=purchase", name=name, check=False)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("--kind-map: no table has a column kind", run.err)
+            self.assertFalse(os.path.exists(self.store))
+        self.load("user,item,status\na,x,ok\n", "--kind-map", "ok=purchase", "--column", "kind=status")
+
+    def test_a_last_is_a_time_beside_a_kind_alone(self):
+        self.load("user,item,last\na,x,Smith\n")
+        self.load('{"user":"a","item":"y","last":"Smith"}\n', name="a.ndjson")
+        self.load("user,item,kind,last,timestamp\nb,x,view,Smith,9\n")
+        self.load('{"user":"b","item":"y","kind":"view","last":"Smith","ts":8}\n', name="a.ndjson")
+        self.assertEqual([row[:2] + row[4:5] for row in self.rows()], [("a", "x", 0), ("a", "y", 0), ("b", "x", 9), ("b", "y", 8)])
+        self.assertEqual(self.load("user,item,kind,last\na,x,view,Smith\n", check=False).returncode, 1)
+
     def test_a_count_is_of_events_beside_a_kind_and_a_weight_without_one(self):
         self.load("user,item,kind,count,first,last\na,x,view,7,10,30\n")
         self.load("user,item,count\na,y,7\n", name="plain.csv")
