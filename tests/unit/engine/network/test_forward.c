@@ -303,10 +303,11 @@ static const struct encoder_interaction history[] = {{3, 1, 4, 0},    {8, 2, 2, 
                                                      {0, 0.5f, 5, 6}, {17, 1, 1, 7}, {21, 1, NAN, 8},
                                                      {11, 3, 3, 9}};
 static const uint32_t profile[] = {0, 2};
-static const struct encoder_input inputs[] = {{history, 7, profile, 2, NULL, 0, NULL, NULL},
-                                              {history, 2, profile, 0, NULL, 0, NULL, NULL},
-                                              {history + 3, 1, profile, 1, NULL, 0, NULL, NULL},
-                                              {NULL, 0, NULL, 0, NULL, 0, NULL, NULL}};
+static const struct encoder_input inputs[] = {
+    {.interactions = history, .n_interactions = 7, .values = profile, .n_values = 2},
+    {.interactions = history, .n_interactions = 2, .values = profile},
+    {.interactions = history + 3, .n_interactions = 1, .values = profile, .n_values = 1},
+    {0}};
 
 static float *new_reals(size_t n)
 {
