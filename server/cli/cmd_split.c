@@ -18,7 +18,7 @@ const struct command cmd_split_command = {
     "each\n"
     "user's (random), or a share of the users whole (users), with what is known of them in known.csv. Rows "
     "of the\n"
-    "same user and item are one interaction, the newest, so that nothing of the test is learned.",
+    "same user, item and kind are one interaction, the newest; nothing of an item that is tested is learned.",
     cmd_split,
     NULL};
 
@@ -41,8 +41,8 @@ static void print_text(const struct arguments *a, const struct split_report *r)
         (void)printf(", %" PRId64 " known of those who are tested", r->n_known);
     (void)printf(" (%" PRId64 " user%s tested)\n", r->n_tested, talk_s(r->n_tested));
     if (r->n_merged)
-        (void)printf("%" PRId64 " row%s left out: the same user and item is in a newer one\n", r->n_merged,
-                     talk_s(r->n_merged));
+        (void)printf("%" PRId64 " row%s left out: the same user, item and kind is in a newer one\n",
+                     r->n_merged, talk_s(r->n_merged));
     if (r->n_bad)
         (void)printf("%" PRId64 " bad line%s left out\n", r->n_bad, talk_s(r->n_bad));
     if (!r->timed)

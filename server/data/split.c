@@ -17,6 +17,7 @@ struct row {
     uint64_t item; /* hash of the id */
     int64_t time;
     uint32_t user; /* in order of appearance */
+    uint32_t kind; /* 32 bits of the hash of its word; 0: none */
 };
 
 /* Users by the hash of their ids. */
@@ -35,8 +36,9 @@ struct split {
     uint32_t n_users;
     uint32_t *order;    /* (n) rows by user, time, place */
     unsigned char *to;  /* (n) enum split_file */
-    uint32_t *distinct; /* rows of one user that are no repeats */
-    bool has[3];        /* rating, weight, timestamp */
+    uint32_t *distinct; /* the newest row of each item of one user */
+    uint32_t *sorted;   /* rows of one user by item, kind, age */
+    bool has[SPLIT_COLUMNS];
 };
 
 /* ---- the first time ---- */
@@ -74,11 +76,13 @@ static enum err_code keep_row(struct split *s, const struct table_row *row, stru
     struct slot *slot = find(s->slots, s->n_slots, hash_bytes(1, row->user.data, row->user.len));
     if (!slot->user)
         *slot = (struct slot){hash_bytes(1, row->user.data, row->user.len), ++s->n_users};
+    uint32_t kind = row->kind.len ? (uint32_t)hash_bytes(3, row->kind.data, row->kind.len) : 0;
     s->rows[s->n++] =
-        (struct row){hash_bytes(2, row->item.data, row->item.len), row->timestamp, slot->user - 1};
+        (struct row){hash_bytes(2, row->item.data, row->item.len), row->timestamp, slot->user - 1, kind};
     s->has[0] = s->has[0] || row->rating == row->rating;
     s->has[1] = s->has[1] || row->weight < 1 || row->weight > 1;
     s->has[2] = s->has[2] || row->timed;
+    s->has[3] = s->has[3] || row->kind.len;
     return ERR_OK;
 }
 
@@ -150,25 +154,64 @@ static int by_item(const void *a, const void *b, void *arg)
 {
     const struct row *rows = arg, *x = &rows[*(const uint32_t *)a], *y = &rows[*(const uint32_t *)b];
     int order = compare(x->item, y->item);
+    if (!order)
+        order = compare(x->kind, y->kind);
     return order ? order : by_age(a, b, arg);
 }
 
-/* Leaves the newest row of each item of a user, in order of age; m rows at order. Returns how many. */
+/* The end of a run of s->sorted that is of one item, and where its kind counts of one kind. */
+static size_t run_end(const struct split *s, size_t from, size_t m, bool of_kind)
+{
+    const struct row *first = &s->rows[s->sorted[from]];
+    size_t to = from + 1;
+    for (; to < m; to++) {
+        const struct row *r = &s->rows[s->sorted[to]];
+        if (r->item != first->item || (of_kind && r->kind != first->kind))
+            break;
+    }
+    return to;
+}
+
+static uint32_t newest_of(const struct split *s, size_t from, size_t to)
+{
+    uint32_t newest = s->sorted[from];
+    for (size_t i = from + 1; i < to; i++)
+        if (by_age(&s->sorted[i], &newest, s->rows) > 0)
+            newest = s->sorted[i];
+    return newest;
+}
+
+/* Leaves out all but the newest row of each item and kind of a user, m rows at order. The newest row of each
+ * item stands for it in s->distinct, in order of age. Returns how many. */
 static size_t keep_newest(struct split *s, const uint32_t *order, size_t m)
 {
     size_t kept = 0;
-    memcpy(s->distinct, order, m * sizeof *order);
-    qsort_r(s->distinct, m, sizeof *order, by_item, s->rows);
-    for (size_t i = 0; i < m; i++) {
-        bool last = i + 1 == m || s->rows[s->distinct[i]].item != s->rows[s->distinct[i + 1]].item;
-        if (last)
-            s->distinct[kept++] = s->distinct[i];
-        else
-            s->to[s->distinct[i]] = SPLIT_NOWHERE;
+    memcpy(s->sorted, order, m * sizeof *order);
+    qsort_r(s->sorted, m, sizeof *order, by_item, s->rows);
+    for (size_t from = 0, to; from < m; from = to) {
+        to = run_end(s, from, m, true);
+        for (size_t i = from; i + 1 < to; i++)
+            s->to[s->sorted[i]] = SPLIT_NOWHERE;
+        s->report->n_merged += (int64_t)(to - from - 1);
     }
-    s->report->n_merged += (int64_t)(m - kept);
+    for (size_t from = 0, to; from < m; from = to) {
+        to = run_end(s, from, m, false);
+        s->distinct[kept++] = newest_of(s, from, to);
+    }
     qsort_r(s->distinct, kept, sizeof *order, by_age, s->rows);
     return kept;
+}
+
+/* Of an item that is tested nothing is learned: its rows of other kinds go where the newest went. */
+static void place_kinds(struct split *s, size_t m)
+{
+    for (size_t from = 0, to; from < m; from = to) {
+        to = run_end(s, from, m, false);
+        uint32_t newest = newest_of(s, from, to);
+        for (size_t i = from; i < to; i++)
+            if (s->to[s->sorted[i]] != SPLIT_NOWHERE)
+                s->to[s->sorted[i]] = s->to[newest];
+    }
 }
 
 /* How many of n a share is: the nearest by chance, so that shares of few add up. */
@@ -228,6 +271,8 @@ static void place_all(struct split *s)
         }
         if (n > 1)
             place_user(s, n, whole, &r);
+        if (n > 1 && s->has[3])
+            place_kinds(s, to - from);
     }
 }
 
@@ -235,8 +280,9 @@ static enum err_code place(struct split *s, struct err *e)
 {
     s->order = mem_alloc_array(s->n, sizeof *s->order);
     s->distinct = mem_alloc_array(s->n, sizeof *s->distinct);
+    s->sorted = mem_alloc_array(s->n, sizeof *s->sorted);
     s->to = mem_zalloc_array(s->n, 1); /* SPLIT_TRAIN */
-    if (!s->order || !s->distinct || !s->to)
+    if (!s->order || !s->distinct || !s->sorted || !s->to)
         return err_set(e, ERR_NOMEM, "no memory for %zu rows", s->n);
     for (size_t i = 0; i < s->n; i++)
         s->order[i] = (uint32_t)i;
@@ -300,6 +346,7 @@ enum err_code split_run(const struct split_options *options, struct split_report
     mem_free(s.slots);
     mem_free(s.order);
     mem_free(s.distinct);
+    mem_free(s.sorted);
     mem_free(s.to);
     return code;
 }

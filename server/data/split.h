@@ -1,8 +1,9 @@
 /* split - train and test files from a table of interactions, so that nothing of what is tested is learned.
- * Rows that name the same user and item are one interaction, the newest of them, as in an import.
+ * Rows that name the same user, item and kind are one interaction, the newest of them, as in an import; all of
+ * a user and an item go to one file.
  * Layer: server/data
  * Threads: confined to its thread.
- * Memory: 40 bytes a row of the tables; they are read twice, and their texts are not kept. */
+ * Memory: 44 bytes a row of the tables; they are read twice, and their texts are not kept. */
 #ifndef SERVER_DATA_SPLIT_H
 #define SERVER_DATA_SPLIT_H
 
@@ -34,7 +35,7 @@ struct split_options {
 struct split_report {
     int64_t n_rows, n_train, n_test, n_known;
     int64_t n_bad;    /* lines of the tables that are lost */
-    int64_t n_merged; /* rows left out: the same user and item is in a newer one */
+    int64_t n_merged; /* rows left out: the same user, item and kind is in a newer one */
     int64_t n_users, n_tested;
     bool timed; /* the rows have times; else the order of the files counts */
 };

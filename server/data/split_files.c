@@ -27,7 +27,7 @@ struct out {
 
 struct split_files {
     struct out list[N_FILES]; /* by enum split_file */
-    bool has[3];
+    bool has[SPLIT_COLUMNS];
 };
 
 /* One file's name in the folder, or that of its part, against the tables. */
@@ -60,10 +60,10 @@ enum err_code split_files_check(const char *folder, bool known, const char *cons
     return code;
 }
 
-static enum err_code open_one(struct out *o, const char *folder, const char *name, const bool has[3],
-                              struct err *e)
+static enum err_code open_one(struct out *o, const char *folder, const char *name,
+                              const bool has[SPLIT_COLUMNS], struct err *e)
 {
-    static const char *const columns[] = {",rating", ",weight", ",timestamp"};
+    static const char *const columns[] = {",rating", ",weight", ",timestamp", ",kind"}; /* (SPLIT_COLUMNS) */
     char *path = file_in(folder, name);
     enum err_code code = path ? file_out_open(&o->file, path, suffix, FILE_SHARED, e)
                               : err_set(e, ERR_NOMEM, "no memory for the name of %s", name);
@@ -73,14 +73,14 @@ static enum err_code open_one(struct out *o, const char *folder, const char *nam
     if (code)
         return code;
     (void)fputs("user,item", o->stream);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < SPLIT_COLUMNS; i++)
         (void)fputs(has[i] ? columns[i] : "", o->stream);
     (void)fputc('\n', o->stream);
     return ERR_OK;
 }
 
-enum err_code split_files_open(const char *folder, bool known, const bool has[3], struct split_files **out,
-                               struct err *e)
+enum err_code split_files_open(const char *folder, bool known, const bool has[SPLIT_COLUMNS],
+                               struct split_files **out, struct err *e)
 {
     struct split_files *f = mem_zalloc_array(1, sizeof *f);
     if (!f)
@@ -97,6 +97,7 @@ enum err_code split_files_open(const char *folder, bool known, const bool has[3]
     return code;
 }
 
+/* An id, or a word for a kind. */
 static void write_id(FILE *f, struct text id)
 {
     bool plain = !field_is_null_word(id);
@@ -146,6 +147,10 @@ void split_files_write(struct split_files *f, enum split_file to, const struct t
         (void)fputc(',', out);
     if (f->has[2] && row->timed)
         (void)fprintf(out, "%" PRId64, row->timestamp);
+    if (f->has[3])
+        (void)fputc(',', out);
+    if (f->has[3] && row->kind.len)
+        write_id(out, row->kind);
     (void)fputc('\n', out);
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+enum { SPLIT_COLUMNS = 4 }; /* beyond user and item: rating, weight, timestamp, kind */
 enum split_file { SPLIT_TRAIN, SPLIT_TEST, SPLIT_KNOWN, SPLIT_NOWHERE };
 
 struct split_files;
@@ -20,9 +21,9 @@ enum err_code split_files_check(const char *folder, bool known, const char *cons
                                 struct err *e) ERR_MUST_CHECK;
 
 /* Begins train.csv, test.csv and, with known, known.csv in a folder, which is made when it does not exist.
- * has: columns beyond user and item: rating, weight, timestamp. */
-enum err_code split_files_open(const char *folder, bool known, const bool has[3], struct split_files **out,
-                               struct err *e) ERR_MUST_CHECK;
+ * has: which of the further columns there are. */
+enum err_code split_files_open(const char *folder, bool known, const bool has[SPLIT_COLUMNS],
+                               struct split_files **out, struct err *e) ERR_MUST_CHECK;
 
 /* A row; what fails is told by split_files_finish. */
 void split_files_write(struct split_files *f, enum split_file to, const struct table_row *row);

@@ -51,6 +51,23 @@ class Split(hn.Folder):
             self.split(*words)
             self.assertEqual((self.table("train"), self.table("test")), expected)
 
+    def test_kinds_stay_and_of_an_item_that_is_tested_nothing_is_learned(self):
+        rows = [("a", "x", "view", 1), ("a", "x", "view", 2), ("a", "x", "purchase", 3), ("a", "y", "view", 4), ("a", "y", "", 5), ("a", "z", "dislike", 2)]
+        rows += [(f"u{n % 9}", f"i{n % 7}", ("view", "purchase", "dislike", "cart")[n % 4], n) for n in range(500)]
+        table = self.file("k.csv", "user,item,status,ts\n" + "".join(f"{u},{i},{k},{t}\n" for u, i, k, t in rows))
+        whole = {(u, i, k) for u, i, k, _ in rows}
+        for way in (("--by", "newest"), ("--by", "random"), ("--by", "users", "--share", "0.5")):
+            said = self.split("--interactions", table, "--column", "kind=status", *way)
+            names = ["train", "test"] + (["known"] if way[1] == "users" else [])
+            parts = [[(r["user"], r["item"], r["kind"]) for r in self.table(name)] for name in names]
+            self.assertEqual(sorted(sum(parts, [])), sorted(whole), way)
+            self.assertEqual(said["merged"], len(rows) - len(whole))
+            pairs = [{row[:2] for row in part} for part in parts]
+            self.assertFalse(pairs[1] & set().union(pairs[0], *pairs[2:]))
+            if way[1] == "newest":
+                self.assertEqual([row for row in parts[1] if row[0] == "a"], [("a", "y", "view"), ("a", "y", "")])
+                self.assertEqual([r["timestamp"] for r in self.table("train") if r["user"] == "a"], ["2", "3", "2"])
+
     def test_a_name_that_no_table_has_writes_nothing(self):
         plain = self.file("p.csv", "user,item\na,i\na,j\n")
         r = hn.run("split", "--out", self.out, "--interactions", plain, "--column", "weight=quantity", check=False)
