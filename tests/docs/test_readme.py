@@ -59,7 +59,7 @@ class Commands(unittest.TestCase):
             process = subprocess.Popen(["bash", "-c", "set -m\n" + script], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, text=True)
             try:
-                output, _ = process.communicate(timeout=600)
+                output, _ = process.communicate(timeout=1200)
             finally:
                 for line in subprocess.run(["pgrep", "-s", str(process.pid)], capture_output=True, text=True).stdout.split():
                     os.kill(int(line), signal.SIGKILL)
