@@ -64,6 +64,19 @@ static bool write_line(struct exporting *x, enum store_export_table table)
     return !x->code;
 }
 
+/* What there is to say of when answers may have an item. */
+static void add_life(struct buf *line, const struct store_item_life *life)
+{
+    if (life->hidden)
+        buf_adds(line, ",\"hidden\":true");
+    if (life->from != STORE_ALWAYS_FROM)
+        buf_addf(line, ",\"available_from\":%" PRId64, life->from);
+    if (life->until != STORE_ALWAYS_UNTIL)
+        buf_addf(line, ",\"available_until\":%" PRId64, life->until);
+    if (life->created)
+        buf_addf(line, ",\"created\":%" PRId64, life->created);
+}
+
 /* ---- rows ---- */
 
 static bool write_item(void *arg, const struct store_item *item)
@@ -80,6 +93,7 @@ static bool write_item(void *arg, const struct store_item *item)
     add_json(&x->line, ",\"metadata\":", item->metadata);
     if (item->deleted)
         buf_adds(&x->line, ",\"deleted\":true");
+    add_life(&x->line, &item->life);
     x->report->n_deleted += item->deleted;
     return write_line(x, EXPORT_ITEMS);
 }

@@ -3,7 +3,8 @@
  *
  * Tables are NDJSON, a line each:
  *   users         {"user": id, "profile": {..}}
- *   items         {"item": id, "title": text, "categories": [..], "metadata": {..}, "deleted": true}
+ *   items         {"item": id, "title": text, "categories": [..], "metadata": {..}, "deleted": true,
+ *                  "hidden": true, "available_from": s, "available_until": s, "created": s}
  *   interactions  {"user": id, "item": id, "weight": number, "rating": number, "timestamp": seconds}
  *   contexts      {"user": id, "embedding": [..]}
  * What is not there is left out, a weight of 1 and a time of 0 too. Users and items come in the order in

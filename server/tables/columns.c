@@ -85,10 +85,14 @@ const char *table_role_name(enum table_role role)
     for (size_t i = 0; i < N_SYNONYMS; i++)
         if (all_synonyms[i].role == role)
             return all_synonyms[i].names[0];
-    return role == ROLE_DELETED ? "deleted"
-           : role == ROLE_COUNT ? "count"
-           : role == ROLE_FIRST ? "first"
-                                : "";
+    return role == ROLE_DELETED   ? "deleted"
+           : role == ROLE_HIDDEN  ? "hidden"
+           : role == ROLE_FROM    ? "available_from"
+           : role == ROLE_UNTIL   ? "available_until"
+           : role == ROLE_CREATED ? "created"
+           : role == ROLE_COUNT   ? "count"
+           : role == ROLE_FIRST   ? "first"
+                                  : "";
 }
 
 void table_columns_fini(struct table_columns *c)

@@ -30,6 +30,10 @@ enum table_role {
     ROLE_CATEGORIES,
     ROLE_EMBEDDING,
     ROLE_DELETED, /* of NDJSON: true or false */
+    ROLE_HIDDEN,  /* the same */
+    ROLE_FROM,    /* of NDJSON: when an item is available, and was created; a number of seconds */
+    ROLE_UNTIL,
+    ROLE_CREATED,
     ROLE_GENRE,   /* one of the flags of u.item */
     ROLE_IGNORED, /* left out because it was asked for, or because another column has its name */
     N_ROLES

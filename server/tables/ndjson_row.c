@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_TIME 9e15 /* seconds, which are exact as a double */
+
 void table_json_fini(struct table_json *j)
 {
     json_decref(j->line);
@@ -217,6 +219,27 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
     return ERR_OK;
 }
 
+/* The members that say when answers may have an item; whether the role is one of theirs. */
+static bool set_life(enum table_role role, const json_t *value, struct table_life *life)
+{
+    int64_t time = (int64_t)json_number_value(value);
+    if (role == ROLE_HIDDEN)
+        life->hidden = json_is_true(value);
+    else if (role == ROLE_FROM)
+        life->from = time;
+    else if (role == ROLE_UNTIL)
+        life->until = time;
+    else if (role == ROLE_CREATED)
+        life->created = time;
+    else
+        return false;
+    life->given |= role == ROLE_HIDDEN  ? TABLE_HIDDEN
+                   : role == ROLE_FROM  ? TABLE_FROM
+                   : role == ROLE_UNTIL ? TABLE_UNTIL
+                                        : TABLE_CREATED;
+    return true;
+}
+
 static enum err_code set_value(struct table_json *j, enum table_role role, const char *name, json_t *value,
                                struct table_row_builder *b, struct err *e)
 {
@@ -227,6 +250,8 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
         b->row.deleted = json_is_true(value);
         return ERR_OK;
     }
+    if (set_life(role, value, &b->row.life))
+        return ERR_OK;
     bool none =
         json_is_null(value) || (role == ROLE_CATEGORIES && json_is_array(value) && !json_array_size(value));
     if (none) {
@@ -251,11 +276,21 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
     return code;
 }
 
-/* Whether a member, called `as`, says that an item is deleted, or is not. */
-static bool is_mark(const struct table_json *j, const char *name, const char *as, enum table_kind kind)
+/* What a member, called `as`, says of an item beside its fields: that it is deleted or hidden, or is not, and
+ * times; ROLE_EXTRA: nothing, for what has another type is a field of a shop's own. */
+static enum table_role mark_of(const struct table_json *j, const char *name, const char *as,
+                               enum table_kind kind)
 {
-    return kind == TABLE_ITEMS && strcmp(as, "deleted") == 0 &&
-           json_is_boolean(json_object_get(j->line, name));
+    const json_t *value = json_object_get(j->line, name);
+    double number = json_number_value(value);
+    enum table_role role = ROLE_EXTRA;
+    for (size_t i = ROLE_DELETED; i <= ROLE_CREATED && kind == TABLE_ITEMS; i++)
+        if (strcmp(as, table_role_name((enum table_role)i)) == 0)
+            role = (enum table_role)i;
+    bool is = role == ROLE_DELETED || role == ROLE_HIDDEN
+                  ? json_is_boolean(value)
+                  : json_is_number(value) && number >= 1 && number <= MAX_TIME;
+    return is ? role : ROLE_EXTRA;
 }
 
 /* Of a role's names the one with the lowest rank has it where that settles it, as in a header. */
@@ -263,8 +298,8 @@ static enum table_role role_beside(const struct table_json *j, const char *name,
 {
     size_t rank = 0;
     enum table_role role = table_role_of(kind, text_of(name), &rank);
-    if (is_mark(j, name, name, kind))
-        return ROLE_DELETED;
+    if (mark_of(j, name, name, kind) != ROLE_EXTRA)
+        return mark_of(j, name, name, kind);
     if (role == ROLE_EXTRA || rank == 0)
         return role;
     if (json_object_get(j->line, table_role_name(role)) || given_name(j, table_role_name(role)))
@@ -287,8 +322,8 @@ static enum table_role role_alone(const struct table_json *j, const char *name, 
     const struct table_name *given = table_naming_of(j->naming, text_of(name));
     if (as)
         *as = given ? given->as : name;
-    if (given && is_mark(j, name, given->as, kind))
-        return ROLE_DELETED;
+    if (given && mark_of(j, name, given->as, kind) != ROLE_EXTRA)
+        return mark_of(j, name, given->as, kind);
     if (given)
         return table_role_of(kind, text_of(given->as), NULL);
     return given_name(j, name) ? ROLE_IGNORED : role_beside(j, name, kind);
@@ -355,5 +390,8 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
         if (code)
             return code;
     }
+    const struct table_life *life = &b->row.life;
+    if (life->given & TABLE_FROM && life->given & TABLE_UNTIL && life->from >= life->until)
+        return err_set(e, ERR_INVALID, "an item is available until after it is available from");
     return ERR_OK;
 }

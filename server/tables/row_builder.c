@@ -303,7 +303,11 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
         return set_genre(b, name, text, e);
     case ROLE_EXTRA:
     case ROLE_IGNORED:
-    case ROLE_DELETED: /* of NDJSON */
+    case ROLE_DELETED: /* of NDJSON, as those that follow */
+    case ROLE_HIDDEN:
+    case ROLE_FROM:
+    case ROLE_UNTIL:
+    case ROLE_CREATED:
     case N_ROLES:
         break;
     }

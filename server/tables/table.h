@@ -61,6 +61,14 @@ struct table_cell {
     int64_t whole;    /* a whole number of JSON with all its digits; else 0 */
 };
 
+/* When answers may have an item: what of it a row says. */
+enum { TABLE_HIDDEN = 1, TABLE_FROM = 2, TABLE_UNTIL = 4, TABLE_CREATED = 8 };
+struct table_life {
+    unsigned given; /* bits of these; the rest is 0 */
+    bool hidden;
+    int64_t from, until, created; /* seconds since 1970, at least 1 */
+};
+
 /* One row; everything is borrowed until the next call of table_next. Texts are UTF-8 without zero bytes, and
  * within the limits of base/limits.h; NULL data: absent. */
 struct table_row {
@@ -79,7 +87,8 @@ struct table_row {
     /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there
      * is no such member (RFC 7396) */
     struct text object;
-    bool marked, deleted; /* of an item, in NDJSON: it says whether it is taken out of answers */
+    bool marked, deleted;   /* of an item, in NDJSON: it says whether it is taken out of answers */
+    struct table_life life; /* of an item, in NDJSON: true, false and numbers; as text they are of object */
     bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
     const float *embedding;                  /* (n_embedding) within LIMIT_COMPONENT */
     size_t n_embedding;

@@ -103,7 +103,57 @@ class ExportStore(hn.Case):
         out = hn.run("import", "--store", store, "--items", table, "--json").out
         self.assertEqual(json.loads(out)["items_deleted"], 1)
         items = [json.loads(x) for x in hn.run("export", "items", "--store", store).out.splitlines()]
+        for item in items:
+            self.assertGreater(item.pop("created"), 1600000000)  # now: the table does not say it
         self.assertEqual(items, [{"item": "a", "deleted": True}, {"item": "b", "metadata": {"deleted": "yes"}}, {"item": "c"}])
+
+    def imported(self, name, *lines, check=True):
+        """What a store has of items that are imported as these lines; a name of a store that is there goes on."""
+        store, table = self.path(name + ".db"), self.path(name + ".ndjson")
+        with open(table, "w", encoding="utf-8") as f:
+            f.write("".join(json.dumps(x) + "\n" for x in lines))
+        r = hn.run("import", "--store", store, "--items", table, check=check)
+        if r.returncode:
+            return r.err
+        return [json.loads(x) for x in hn.run("export", "items", "--store", store).out.splitlines()]
+
+    def test_when_answers_may_have_an_item_comes_back(self):
+        with hn.Server() as server:
+            for item, body in (("h", {"hidden": True, "created": 1000}), ("t", {"available_from": 2000, "available_until": 4102444800}),
+                               ("m", {"created": 3000, "metadata": {"created": "May", "hidden": True, "available_from": 7}})):
+                self.assertEqual(server.admin("PUT", "/v1/admin/items/" + item, body).status, 201)
+            self.assertEqual(server.admin("DELETE", "/v1/admin/items/h").status, 204)
+            hn.run("export", "--store", server.store, "--items", self.path("life.ndjson"))
+        wanted = {"h": {"hidden": True, "deleted": True, "created": 1000}, "t": {"available_from": 2000, "available_until": 4102444800},
+                  "m": {"created": 3000, "metadata": {"created": "May", "hidden": True, "available_from": 7}}}
+        lines = self.lines(self.path("life.ndjson"))
+        told = {x["item"]: x for x in map(json.loads, lines)}
+        for item, members in wanted.items():
+            self.assertEqual({**told[item], **members}, told[item])
+        again = self.path("life again.db")
+        hn.run("import", "--store", again, "--items", self.path("life.ndjson"))
+        self.assertEqual(hn.run("export", "items", "--store", again).out.splitlines(), lines)
+
+    def test_what_a_table_does_not_say_of_an_items_life_stays(self):
+        first = {"item": "a", "hidden": True, "available_from": 5, "created": 3}
+        self.assertEqual(self.imported("stays", first), [first])
+        self.assertEqual(self.imported("stays", {"item": "a", "title": "T"}), [{**first, "title": "T"}])
+        self.assertEqual(self.imported("stays", {"item": "a", "available_until": 9}, {"item": "a", "hidden": False}),
+                         [{"item": "a", "title": "T", "available_from": 5, "available_until": 9, "created": 3}])
+        self.assertIn("available until before", self.imported("stays", {"item": "a", "available_until": 4}, check=False))
+        self.assertIn("1: an item is available until after", self.imported("stays", {"item": "a", "available_from": 9, "available_until": 9}, check=False))
+
+    def test_a_shops_own_fields_of_these_names_are_metadata(self):
+        own = {"created": "2019-05-01", "hidden": "no", "available_from": "Bern", "available_until": 0}
+        item, = self.imported("own", {"item": "a", **own})
+        self.assertGreater(item.pop("created"), 1600000000)
+        self.assertEqual(item, {"item": "a", "metadata": own})
+
+    def test_the_lives_of_many_new_items_come_too(self):
+        lines = [{"item": f"i{i}", "created": 1 + i, **({"hidden": True} if i % 2 else {})} for i in range(20500)]
+        told = {x["item"]: x for x in self.imported("many", *lines)}
+        self.assertEqual([{k: x[k] for k in ("item", "hidden", "created") if k in x} for x in map(told.get, (x["item"] for x in lines))],
+                         [{k: x[k] for k in ("item", "hidden", "created") if k in x} for x in lines])
 
     def test_names_that_mean_something_and_spaces_come_back(self):
         with hn.Server() as server:
@@ -126,7 +176,7 @@ class ExportStore(hn.Case):
         with open(table, "w", encoding="utf-8") as f:
             f.write('{"item":"a","deleted":true}\n{"item":"a","deleted":false,"title":"T"}\n{"item":"b","gone":true}\n')
         hn.run("import", "--store", store, "--items", table, "--column", "deleted=gone")
-        self.assertEqual([json.loads(x) for x in hn.run("export", "items", "--store", store).out.splitlines()],
+        self.assertEqual([{k: v for k, v in json.loads(x).items() if k != "created"} for x in hn.run("export", "items", "--store", store).out.splitlines()],
                          [{"item": "a", "title": "T"}, {"item": "b", "deleted": True}])
 
     def test_what_import_reads_by_a_variable_is_not_written_over(self):

@@ -33,6 +33,10 @@ static void fill(void)
     STORE_OK(store_put_context(f.conn, &key, text_of("u"), revision, true, embedding, 8, &e));
     STORE_OK(store_put_user(f.conn, text_of("bare"), (struct text){NULL, 0}, &revision, &created, &e));
     STORE_OK(store_put_context(f.conn, &key, text_of("bare"), revision, false, embedding, 8, &e));
+    const struct store_item_life shown = {true, 5, 9, 3},
+                                 plain = {false, STORE_ALWAYS_FROM, STORE_ALWAYS_UNTIL, 0};
+    STORE_OK(store_set_item_life(f.conn, text_of("i\"1"), &shown, &e));
+    STORE_OK(store_set_item_life(f.conn, text_of("gone"), &plain, &e));
     STORE_OK(store_delete_item(f.conn, text_of("gone"), &e));
     STORE_OK(store_commit(f.conn, &e));
 }
@@ -59,7 +63,8 @@ static enum err_code export_into(FILE *stream, struct store_export_report *repor
 }
 
 static const char all[] =
-    "{\"item\":\"i\\\"1\",\"title\":\"T\",\"categories\":[\"a\"],\"metadata\":{\"n\":1}}\n"
+    "{\"item\":\"i\\\"1\",\"title\":\"T\",\"categories\":[\"a\"],\"metadata\":{\"n\":1},"
+    "\"hidden\":true,\"available_from\":5,\"available_until\":9,\"created\":3}\n"
     "{\"item\":\"gone\",\"deleted\":true}\n"
     "{\"user\":\"u\",\"profile\":{\"age\":7}}\n"
     "{\"user\":\"bare\"}\n"
