@@ -30,6 +30,7 @@ enum {
     LIMIT_PAGED_ITEMS = 10000,          /* of one list, page by page: the token of the next page names them */
     LIMIT_PAGE_TOKEN_BYTES = 128 * 1024, /* above any such token */
     LIMIT_DIVERSE_WINDOW = 500,          /* best items among which the next of a diverse list is looked for */
+    LIMIT_GROUPED_WINDOW = 500,          /* best items of which a list by groups is, or 16 x limit */
     LIMIT_METADATA_FIELDS = 64,          /* members of an item's metadata that come back with it */
     LIMIT_ITEM_FIELDS = 128,             /* fields of metadata by which items are filtered */
     LIMIT_FILTER_DEPTH = 16,             /* nesting of a filter */

@@ -41,9 +41,11 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
     r->takes_long = b->more.n_fallback || b->q.explain || b->q.samples || n_users > MAX_USERS_SHORT ||
                     (b->more.with_metadata && (n_users ? n_users : 1) * b->q.limit > MAX_METADATA_SHORT) ||
                     ((b->rules.diversity > 0 || b->rules.max_per.n) &&
-                     (b->users || b->q.offset + b->q.limit > MAX_DIVERSE_SHORT));
+                     (b->users || b->q.offset + b->q.limit > MAX_DIVERSE_SHORT)) ||
+                    (b->rules.diversity > 0 && b->page.n_shown > MAX_DIVERSE_SHORT);
     plan->of.takes_long = r->takes_long || b->more.with_metadata || b->rules.diversity > 0 ||
-                          b->whom != FOR_USER || filter_takes_long(plan->of.handle, b->filter);
+                          b->rules.max_per.n || b->whom != FOR_USER ||
+                          filter_takes_long(plan->of.handle, b->filter);
 }
 
 /* ---- long answers ---- */

@@ -1,12 +1,10 @@
-/* Everything a cached answer needs is in the thread's own workspaces. More than 600 lines, since all answers
- * about items share what may be listed, and those workspaces. */
-#include "server/serving/recommender_parts.h"
+/* Everything a cached answer needs is in the thread's own workspaces. */
+#include "server/serving/recommender_lists.h"
 
 #include "base/mem.h"
 #include "engine/added_items.h"
 #include "engine/network/target.h"
 #include "engine/rank/catalogue.h"
-#include "engine/rank/diversity.h"
 #include "server/serving/explain.h"
 #include "server/serving/item_list.h"
 #include "server/serving/item_metadata.h"
@@ -43,83 +41,6 @@ static void add_head(struct buf *out, const struct model_spec *spec, struct text
         buf_adds(out, "null");
     else
         buf_add_int(out, w->revision);
-}
-
-/* Makes *array hold n things; it only grows to the largest request seen, which has a limit. */
-static enum err_code reserve(void **array, size_t *have, size_t n, size_t size, struct err *e)
-{
-    if (n <= *have)
-        return ERR_OK;
-    void *grown = mem_alloc_aligned(n, size);
-    if (!grown)
-        return err_set(e, ERR_NOMEM, "no memory for %zu entries", n);
-    mem_free(*array);
-    *array = grown;
-    *have = n;
-    return ERR_OK;
-}
-
-/* Sets the bits of the items in one of the categories (n). */
-static void add_categories(struct recommender *p, const struct item_snapshot *items,
-                           const struct text *categories, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t *indices;
-        size_t n_items;
-        if (!item_index_category(item_snapshot_items(items), categories[i], &indices, &n_items))
-            continue;
-        for (size_t k = 0; k < n_items; k++)
-            p->allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
-    }
-}
-
-/* What decides which items may be listed at all. */
-struct allowing {
-    const struct text *categories; /* (n_categories) one of them; 0: any item */
-    size_t n_categories;
-    const struct item_filter *filter; /* NULL: none */
-    const struct list_rules *rules;   /* whose excluded items are left out; NULL: none */
-    const struct list_page *page;     /* what was shown is left out; NULL: nothing was */
-};
-
-/* Takes out what is not in a filter. */
-static enum err_code apply_filter(struct recommender *p, const struct item_snapshot *items,
-                                  const struct item_filter *filter, struct err *e)
-{
-    struct filter_bits *bits;
-    enum err_code code = item_snapshot_filter(items, filter, &bits, e);
-    if (code)
-        return code;
-    for (size_t i = 0; i < bits->n_words; i++)
-        p->allowed[i] &= bits->words[i];
-    filter_bits_unref(bits);
-    return ERR_OK;
-}
-
-/* The items that may be listed as bits, NULL for all. */
-static enum err_code allow(struct recommender *p, const struct item_snapshot *items, const struct allowing *a,
-                           const uint64_t **allowed, struct err *e)
-{
-    size_t n_words = (item_snapshot_count(items) + 63) / 64, n = a->n_categories;
-    const uint64_t *visible = item_snapshot_shown_bits(items);
-    *allowed = visible;
-    size_t n_shown = a->page ? a->page->n_shown : 0;
-    if (n == 0 && !(a->rules && a->rules->n_excluded) && !n_shown && !a->filter)
-        return ERR_OK;
-    enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
-    if (code)
-        return code;
-    if (n == 0 && visible)
-        memcpy(p->allowed, visible, n_words * sizeof *p->allowed);
-    else
-        memset(p->allowed, n ? 0 : 0xFF, n_words * sizeof *p->allowed);
-    add_categories(p, items, a->categories, n);
-    if (a->rules)
-        list_rules_exclude(a->rules, p->allowed);
-    for (size_t i = 0; i < n_shown; i++)
-        p->allowed[a->page->shown[i] / 64] &= ~((uint64_t)1 << (a->page->shown[i] % 64));
-    *allowed = p->allowed;
-    return a->filter ? apply_filter(p, items, a->filter, e) : ERR_OK;
 }
 
 /* The reasons of the best items; of the prior, which is made of nothing, there are none. */
@@ -173,213 +94,6 @@ static enum err_code spread(struct recommender *p, struct model_handle *handle,
         code = score_spread_make(&query, deviations, &known, e);
     for (size_t i = 0; i < best->n && !known; i++)
         deviations[i] = -1;
-    return code;
-}
-
-/* Of a filter that leaves one item in so many, each of these is scored, which takes less than a pass over
- * all. */
-enum { FEW = 16 };
-
-static bool are_few(const uint64_t *bits, size_t n)
-{
-    size_t n_set = 0;
-    for (size_t i = 0; i < n / 64; i++)
-        n_set += (size_t)__builtin_popcountll(bits[i]);
-    return n_set * FEW <= n;
-}
-
-/* Pushes the admitted ones of n items. */
-static enum err_code push_few(struct recommender *p, struct model_handle *handle, const struct weights *w,
-                              const struct catalogue_filter *filter, size_t n, struct topk *top,
-                              struct err *e)
-{
-    size_t most = n / FEW + 64, k = 0, next = 0;
-    enum err_code code = reserve((void **)&p->scores, &p->n_scores, most, sizeof *p->scores, e);
-    if (!code)
-        code = reserve((void **)&p->admitted, &p->n_admitted, most, sizeof *p->admitted, e);
-    if (code)
-        return code;
-    for (size_t i = 0; i < (n + 63) / 64; i++)
-        for (uint64_t left = filter->allowed[i]; left; left &= left - 1) {
-            size_t index = i * 64 + (size_t)__builtin_ctzll(left);
-            if (index < n && catalogue_admits(filter, &next, (uint32_t)index))
-                p->admitted[k++] = (uint32_t)index;
-        }
-    added_items_score(handle->model, item_snapshot_extra(handle->items), w->theta, p->admitted, k,
-                      handle->workspace, p->scores);
-    for (size_t i = 0; i < k; i++)
-        topk_push(top, p->scores[i], p->admitted[i]);
-    return ERR_OK;
-}
-
-/* Pushes the items that the query may list. */
-static enum err_code push_items(struct recommender *p, struct model_handle *handle, const struct weights *w,
-                                const struct recommend_query *q, struct topk *top, struct err *e)
-{
-    const struct model *m = handle->model;
-    const struct item_snapshot *items = handle->items;
-    const struct list_rules *rules = q->rules;
-    struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
-                                      .n_excluded = q->include_seen ? 0 : w->n_seen};
-    const struct allowing allowing = {.categories = q->categories,
-                                      .n_categories = q->n_categories,
-                                      .filter = q->filter,
-                                      .rules = rules,
-                                      .page = q->more && !rules->diversity ? q->more->page : NULL};
-    enum err_code code = allow(p, items, &allowing, &filter.allowed, e);
-    assert(w->n_theta >= handle->theta_len); /* weights of this model */
-    if (!code && q->filter && !(rules && rules->among) && are_few(filter.allowed, item_snapshot_count(items)))
-        return push_few(p, handle, w, &filter, item_snapshot_count(items), top, e);
-    if (!code && !(rules && rules->among)) {
-        added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, top);
-        return ERR_OK;
-    }
-    if (!code)
-        code = reserve((void **)&p->scores, &p->n_scores, rules->n_candidates, sizeof *p->scores, e);
-    if (!code)
-        code = reserve((void **)&p->admitted, &p->n_admitted, rules->n_candidates, sizeof *p->admitted, e);
-    if (!code)
-        list_rules_push(rules, m, item_snapshot_extra(items), w->theta, &filter, handle->workspace,
-                        p->admitted, p->scores, top);
-    return code;
-}
-
-static bool was_shown(const struct list_page *page, uint32_t index)
-{
-    size_t low = 0, high = page ? page->n_shown : 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (page->shown[middle] == index)
-            return true;
-        if (page->shown[middle] < index)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
-/* The order of a diverse list to the first entries, as many as `most` of n, without those that were shown,
- * which the others are to be unlike, and those whose group (NULL: none are asked of) has its share. Returns
- * how many. */
-static size_t order_diverse(struct diversity *v, struct topk_entry *entries, const struct list_page *page,
-                            struct group_limit *groups, size_t most, struct topk_entry *room)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < v->n; i++)
-        if (was_shown(page, entries[i].index))
-            diversity_take(v, i);
-    while (n < most) {
-        size_t i = diversity_next(v);
-        if (i == v->n)
-            break;
-        if (groups && !group_limit_take(groups, entries[i].index)) {
-            diversity_skip(v, i);
-            continue;
-        }
-        diversity_take(v, i);
-        room[n++] = entries[i];
-    }
-    memcpy(entries, room, n * sizeof *room);
-    return n;
-}
-
-/* Makes the first entries of n a diverse list of at most `most`; *n: how many. */
-static enum err_code diversify(struct recommender *p, struct model_handle *handle,
-                               const struct recommend_query *q, struct group_limit *groups, size_t most,
-                               size_t *n, struct err *e)
-{
-    const struct model *m = handle->model;
-    struct diversity v = {.n = 0};
-    const real **rows = mem_alloc_array(*n, sizeof *rows);
-    struct topk_entry *room = mem_alloc_array(most, sizeof *room);
-    enum err_code code = ERR_OK;
-    if (!rows || !room)
-        code = err_set(e, ERR_NOMEM, "no memory for the order of %zu items", *n);
-    for (size_t i = 0; i < *n && !code; i++)
-        rows[i] = added_items_embedding(m, item_snapshot_extra(handle->items), p->entries[i].index);
-    if (!code)
-        code = diversity_init(&v, p->entries, *n, rows, m->spec.d_item, LIMIT_DIVERSE_WINDOW,
-                              q->rules->diversity, e);
-    if (!code)
-        *n = order_diverse(&v, p->entries, q->more->page, groups, most, room);
-    diversity_fini(&v);
-    mem_free(rows);
-    mem_free(room);
-    return code;
-}
-
-/* Makes the first entries of n those that their groups have room for, best first, at most `most`; returns how
- * many. */
-static size_t limit_groups(struct group_limit *groups, struct topk_entry *entries, size_t most, size_t n)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n && kept < most; i++)
-        if (group_limit_take(groups, entries[i].index))
-            entries[kept++] = entries[i];
-    return kept;
-}
-
-/* What is listed, as the first entries: *n of at most `most`; *more: there are others, behind them or left
- * out. */
-struct listing {
-    size_t most, n;
-    bool more;
-};
-
-/* One try to find them among the best k. *all: there are no others. */
-static enum err_code try_list(struct recommender *p, struct model_handle *handle, const struct weights *w,
-                              const struct recommend_query *q, size_t k, struct group_limit *groups,
-                              struct listing *l, bool *all, struct err *e)
-{
-    bool diverse = q->more && q->rules->diversity > 0;
-    struct topk top;
-    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
-    topk_init(&top, p->entries, k);
-    if (!code)
-        code = push_items(p, handle, w, q, &top, e);
-    if (code)
-        return code;
-    size_t n = topk_finish(&top), reaching = q->rules ? list_rules_reaching(q->rules, p->entries, n) : n;
-    *all = reaching < k;
-    l->n = reaching;
-    if (diverse)
-        code = diversify(p, handle, q, groups, l->most + 1, &l->n, e);
-    else if (groups)
-        l->n = limit_groups(groups, p->entries, l->most + 1, reaching);
-    size_t n_shown = diverse && q->more->page ? q->more->page->n_shown : 0;
-    l->more = groups ? reaching - n_shown > l->n || l->n > l->most : l->n > l->most;
-    if (l->n > l->most)
-        l->n = l->most;
-    return !code && groups && groups->failed ? err_set(e, ERR_NOMEM, "no memory for the groups of items")
-                                             : code;
-}
-
-/* Finds them. Where groups are full, the rest of a list is looked for among more and more items. */
-static enum err_code find_list(struct recommender *p, struct model_handle *handle, const struct weights *w,
-                               const struct recommend_query *q, struct listing *l, struct err *e)
-{
-    enum { WIDER = 4 };
-    bool paged = q->more && q->more->page, diverse = q->more && q->rules->diversity > 0;
-    bool grouped = q->rules && q->rules->max_per.n, all = false;
-    size_t count = item_snapshot_count(handle->items),
-           k = l->most + paged; /* one more tells of a next page */
-    if (diverse)
-        k += LIMIT_DIVERSE_WINDOW + (paged ? q->more->page->n_shown : 0);
-    if (grouped)
-        k = WIDER * k + 1;
-    struct group_limit groups = {.items = NULL};
-    if (grouped)
-        groups = group_limit_of(handle->items, &q->rules->max_per);
-    enum err_code code;
-    for (;; k *= WIDER) {
-        k = k < count ? k : count;
-        group_limit_clear(&groups);
-        code = try_list(p, handle, w, q, k, grouped ? &groups : NULL, l, &all, e);
-        if (code || !grouped || l->n == l->most || all || k == count)
-            break;
-    }
-    group_limit_fini(&groups);
     return code;
 }
 
@@ -467,11 +181,11 @@ static enum err_code list_left(struct recommender *p, const struct item_snapshot
                                const struct weights *w, const struct recommend_query *q,
                                const struct item_list *list, uint64_t **out, struct err *e)
 {
-    const struct allowing allowing = {
+    const struct list_allowing allowing = {
         .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter, .rules = q->rules};
     const uint64_t *allowed = NULL;
     size_t n_words = (item_snapshot_count(items) + 63) / 64;
-    enum err_code code = allow(p, items, &allowing, &allowed, e);
+    enum err_code code = recommender_allow(p, items, &allowing, &allowed, e);
     uint64_t *bits = code ? NULL : mem_alloc_array(n_words, sizeof *bits);
     if (!bits)
         return code ? code : err_set(e, ERR_NOMEM, "no memory for the items of a list");
@@ -530,9 +244,10 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     struct item_sources sources = {.n = 0};
     assert(items == handle->items);
     enum err_code code =
-        falls_back ? reserve((void **)&p->entries, &p->n_entries, q->limit, sizeof *p->entries, e) : ERR_OK;
+        falls_back ? recommender_reserve((void **)&p->entries, &p->n_entries, q->limit, sizeof *p->entries, e)
+                   : ERR_OK;
     if (!code && !(falls_back && q->more->fallback_alone))
-        code = find_list(p, handle, w, q, &l, e);
+        code = recommender_list(p, handle, w, q, &l, e);
     if (code)
         return code;
     size_t n = l.n;
@@ -564,12 +279,12 @@ enum err_code recommender_similar(struct recommender *p, struct model_handle *ha
     const struct model *m = handle->model;
     const struct item_snapshot *items = model_handle_items(handle);
     size_t k = q->limit < item_snapshot_count(items) ? q->limit : item_snapshot_count(items);
-    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    enum err_code code = recommender_reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     struct catalogue_filter filter = {.excluded = &q->index, .n_excluded = 1};
-    const struct allowing allowing = {
+    const struct list_allowing allowing = {
         .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter};
     if (!code)
-        code = allow(p, items, &allowing, &filter.allowed, e);
+        code = recommender_allow(p, items, &allowing, &filter.allowed, e);
     if (code)
         return code;
     struct topk top;
@@ -591,14 +306,14 @@ enum err_code recommender_sorted(struct recommender *p, struct model_handle *han
 {
     const struct item_snapshot *items = model_handle_items(handle);
     size_t k = q->limit < item_snapshot_count(items) ? q->limit : item_snapshot_count(items);
-    const struct allowing allowing = {
+    const struct list_allowing allowing = {
         .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter};
     const uint64_t *allowed = NULL;
     struct item_sums sums;
     struct topk top;
-    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    enum err_code code = recommender_reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     if (!code)
-        code = allow(p, items, &allowing, &allowed, e);
+        code = recommender_allow(p, items, &allowing, &allowed, e);
     if (!code)
         code = item_trends_enter(p->serving->trends, p->conn, &sums, e);
     if (code)
@@ -659,7 +374,8 @@ enum err_code recommender_predict_items(struct recommender *p, struct model_hand
                                         const struct predict_items *asked, struct buf *out, struct err *e)
 {
     const struct model *m = handle->model;
-    enum err_code code = reserve((void **)&p->scores, &p->n_scores, asked->n_known, sizeof *p->scores, e);
+    enum err_code code =
+        recommender_reserve((void **)&p->scores, &p->n_scores, asked->n_known, sizeof *p->scores, e);
     if (code)
         return code;
     const struct item_snapshot *items = model_handle_items(handle);
@@ -693,7 +409,7 @@ enum err_code recommender_score_rows(struct recommender *p, struct model_handle 
 {
     const struct model *m = handle->model;
     enum err_code code =
-        reserve((void **)&p->scores, &p->n_scores, n * m->spec.d_output, sizeof *p->scores, e);
+        recommender_reserve((void **)&p->scores, &p->n_scores, n * m->spec.d_output, sizeof *p->scores, e);
     if (code)
         return code;
     assert(w->n_theta >= handle->theta_len);

@@ -1,5 +1,5 @@
-/* recommender_parts - the workspaces of a thread, for the two files that share them: recommender.c has models
- * and weights, recommender_answers.c the answers.
+/* recommender_parts - the workspaces of a thread, for the files that share them: recommender.c has models and
+ * weights, recommender_lists.c which items are listed, recommender_answers.c the answers.
  * Layer: server/serving
  * Threads: confined to its thread.
  * Memory: each array grows to the largest request seen, which has a limit. */

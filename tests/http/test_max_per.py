@@ -79,6 +79,52 @@ class MaxPer(hn.Case):
             seen += answer.items
             page = answer.json["page"]
 
+    def own(self):
+        server = hn.Server()  # the others' items stay as they are
+        self.addCleanup(server.stop)
+        return server
+
+    def test_a_list_is_of_the_best_500_or_16_for_each_that_is_asked_for_and_goes_on(self):
+        """All but the last ten of 520 like items are of one group, the last ten of another."""
+        self.server = self.own()
+        made = [{"id": f"made{i}", "categories": ["Comedy"], "metadata": {"side": "near"}} for i in range(520)]
+        only = {"field": "id", "in": [item["id"] for item in made]}
+        self.assertEqual(self.server.admin("POST", "/v1/admin/items", {"items": made}).status, 200)
+        hn.eventually(lambda: len(self.ask(filter=only, limit=1000).items) == 520, "the new items")
+        left = self.ask(filter=only, limit=1000).items
+        far = [{"id": name, "categories": ["Comedy"], "metadata": {"side": "far"}} for name in left[510:]]
+        self.assertEqual(self.server.admin("POST", "/v1/admin/items", {"items": far}).status, 200)
+        hn.eventually(lambda: len(self.ask(filter={"all": [only, {"field": "metadata.side", "eq": "far"}]}, limit=20).items) == 10, "their group")
+        self.assertEqual(self.ask(filter=only, limit=1000).items, left)
+        question = {"filter": only, "max_per": {"field": "metadata.side"}}
+        self.assertEqual(self.ask(**question, limit=40).items, [left[0], left[510]])
+        diverse = self.ask(**question, limit=5, diversity=0.5)
+        self.assertEqual(diverse.items, [left[0]])
+        self.assertIn("page", diverse.json)
+        page = {}
+        for n in range(14):
+            answer = self.ask(**question, limit=5, **page)
+            self.assertEqual(answer.items, [left[n]] if n <= 10 else [left[n], left[510 + n - 11]], n)
+            page = {"page": answer.json["page"]}
+
+    def test_pages_end_where_what_they_showed_was_deleted(self):
+        for body in ({"diversity": 0.4}, {}):
+            with self.subTest(**body):
+                self.server = self.own()
+                question = {"limit": 20, "max_per": {"field": "categories", "n": 1}, **body}
+                answer = self.ask(**question)
+                shown = answer.items
+                kept = set([name for name in self.world.items if name not in shown][:2] + shown[:1])
+                for name in set(self.world.items) - kept:
+                    self.assertEqual(self.server.admin("DELETE", "/v1/admin/items/" + quote(name, safe="")).status, 204)
+                hn.eventually(lambda: set(self.ask(limit=1000).items) == kept, "the deletions")
+                rest = []
+                while "page" in answer.json:
+                    answer = self.ask(**question, page=answer.json["page"])
+                    self.assertTrue(answer.items)
+                    rest += answer.items
+                self.assertEqual(sorted(rest), sorted(kept - set(shown)))
+
     def test_what_is_no_group_is_refused(self):
         for group, pointer in (({"field": "metadata.no"}, "/max_per/field"), ({"field": "title"}, "/max_per/field"), ({"n": 3}, "/max_per/field"),
                                ({"field": "categories", "n": 0}, "/max_per/n"), ({"field": "categories", "k": 1}, "/max_per/k"), (5, "/max_per")):
