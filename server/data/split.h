@@ -1,6 +1,6 @@
 /* split - train and test files from a table of interactions, so that nothing of what is tested is learned.
- * Rows that name the same user, item and kind are one interaction, the newest of them, as in an import; all of
- * a user and an item go to one file.
+ * Rows that name the same user, item and kind are one interaction, the newest of them, as in an import; all
+ * of a user and an item go to one file.
  * Layer: server/data
  * Threads: confined to its thread.
  * Memory: 44 bytes a row of the tables; they are read twice, and their texts are not kept. */
