@@ -272,7 +272,8 @@ static enum err_code prepare(struct evaluation *v, struct parallel *team, struct
         return code;
     code = prepare_models(v, c, e);
     if (!code)
-        code = evaluation_test_read(v->models[0], o->test_path, o->candidates_path, v->ratings, &v->test, e);
+        code =
+            evaluation_test_read(c, v->models[0], o->test_path, o->candidates_path, v->ratings, &v->test, e);
     if (!code && o->known_path)
         code = evaluation_known_read(c, &v->test, o->known_path, o->users_path, &v->known, e);
     if (!code && (o->baselines || v->ratings)) /* the mean of ratings answers for items that nobody knows */

@@ -74,7 +74,8 @@ struct evaluation_result {
     char already[EVALUATION_NAMED][2 * LIMIT_ID_BYTES + 32]; /* the first of them */
     struct err notes
         [2]; /* what the ids of the test's items and users say that may be meant otherwise; empty: nothing */
-    size_t n_left_out; /* known interactions whose item the store does not have */
+    size_t n_not_taken; /* rows of the test that are no targets, by their kind */
+    size_t n_left_out;  /* known interactions whose item the store does not have */
     size_t
         n_without; /* users without a context: not in the store, or none given to a model without encoder */
     char without[EVALUATION_NAMED][LIMIT_ID_BYTES + 1]; /* the first of them by id */

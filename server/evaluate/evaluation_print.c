@@ -157,6 +157,9 @@ static void print_notes(const struct evaluation_options *o, const struct evaluat
                      "files that are\n",
                      r->n_already > EVALUATION_NAMED ? ", ..." : "", r->n_already, r->n_test_rows,
                      o->known_path ? "--known has them too:" : "the store has them already:");
+    if (r->n_not_taken)
+        (void)printf("%zu row%s of the test left out, of a kind that says that the item was not taken\n",
+                     r->n_not_taken, talk_s((int64_t)r->n_not_taken));
     if (r->n_left_out)
         (void)printf("%zu known interaction%s left out, of items that the store does not have\n",
                      r->n_left_out, talk_s((int64_t)r->n_left_out));
@@ -304,9 +307,10 @@ void evaluation_print_json(const struct evaluation_options *o, const struct eval
     buf_init(&b, 1 << 24);
     buf_addf(&b,
              "{\"users\":%zu,\"test_rows\":%zu,\"unknown_items\":%zu,\"candidates\":%s,\"left_out\":%zu,"
+             "\"not_taken\":%zu,"
              "\"users_without_context\":%zu,\"first_without_context\":[",
              r->n_users, r->n_test_rows, r->n_unknown_items, o->candidates_path ? "true" : "false",
-             r->n_left_out, r->n_without);
+             r->n_left_out, r->n_not_taken, r->n_without);
     for (size_t i = 0; i < r->n_without && i < EVALUATION_NAMED; i++) {
         buf_adds(&b, i ? "," : "");
         buf_add_json_string(&b, r->without[i], strlen(r->without[i]));

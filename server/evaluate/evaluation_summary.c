@@ -97,6 +97,7 @@ void evaluation_summarise(const struct evaluation *v, struct evaluation_result *
     out->n_unknown_items = 0;
     for (size_t i = 0; i < v->test.n_rows; i++)
         out->n_unknown_items += v->test.rows[i].item == UINT32_MAX;
+    out->n_not_taken = v->test.n_not_taken;
     out->n_left_out = v->known ? evaluation_known_left_out(v->known) : 0;
     count_without(v, out);
     count_already(v, out);

@@ -28,9 +28,17 @@ static enum err_code add_row(void *arg, const struct table_row *row, struct err 
 {
     struct evaluation_test *t = arg;
     bool more;
+    struct store_interaction x = {.kind = STORE_KIND_NONE};
+    enum err_code code = row_kinds_set(&t->kinds, row->kind, row->line, &x, e);
+    if (code)
+        return code;
+    if (!(store_interaction_effect(&x) > 0)) {
+        t->n_not_taken++;
+        return ERR_OK;
+    }
     if (!MEM_RESERVE(t->rows, t->row_capacity, t->n_rows + 1))
         return err_set(e, ERR_NOMEM, "no memory for the rows of a test");
-    enum err_code code = id_meeting_hold(&t->items, row->item, &more, e);
+    code = id_meeting_hold(&t->items, row->item, &more, e);
     if (code)
         return code;
     t->rows[t->n_rows++] =
@@ -146,17 +154,21 @@ static enum err_code check_ratings(const struct evaluation_test *t, const char *
     return ERR_OK;
 }
 
-enum err_code evaluation_test_read(const struct model *m, const char *test_path, const char *candidates_path,
-                                   bool ratings, struct evaluation_test *out, struct err *e)
+enum err_code evaluation_test_read(struct store_conn *c, const struct model *m, const char *test_path,
+                                   const char *candidates_path, bool ratings, struct evaluation_test *out,
+                                   struct err *e)
 {
     *out = (struct evaluation_test){.model = m};
     buf_init(&out->texts, SIZE_MAX / 4);
     id_meeting_init(&out->items);
-    enum err_code code = table_each(test_path, TABLE_INTERACTIONS, add_row, out, e);
+    enum err_code code = row_kinds_read(&out->kinds, c, e);
+    if (!code)
+        code = table_each(test_path, TABLE_INTERACTIONS, add_row, out, e);
     if (!code)
         code = group_users(out, e);
     if (!code && out->n_users == 0)
-        code = err_set(e, ERR_INVALID, "%s has no rows", test_path);
+        code = err_set(e, ERR_INVALID, "%s has no rows%s", test_path,
+                       out->n_not_taken ? " of a kind that says that an item was taken" : "");
     if (!code && ratings)
         code = check_ratings(out, test_path, e);
     if (!code && candidates_path)

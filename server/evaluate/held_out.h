@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "engine/model.h"
+#include "server/evaluate/row_kinds.h"
 #include "server/fields/id_meeting.h"
 #include "store/store.h"
 
@@ -38,13 +39,17 @@ struct evaluation_test {
     size_t n_candidates, candidate_capacity;
     struct evaluation_test_user *users; /* (n_users) sorted by id */
     size_t n_users;
+    struct row_kinds kinds;
+    size_t n_not_taken; /* rows left out: their kind pushes down, or says nothing */
 };
 
-/* Reads `user item [rating]` rows and, unless the path is NULL, a line of candidates for each user.
- * ERR_INVALID: a bad line, no rows, a user without candidates; with ratings, a row without one. On failure
- * too evaluation_test_fini frees. */
-enum err_code evaluation_test_read(const struct model *m, const char *test_path, const char *candidates_path,
-                                   bool ratings, struct evaluation_test *out, struct err *e) ERR_MUST_CHECK;
+/* Reads `user item [rating] [kind]` rows, those whose kind says by the store that the item was taken, and,
+ * unless the path is NULL, a line of candidates for each user. ERR_INVALID: a bad line, an unknown kind, no
+ * rows, a user without candidates; with ratings, a row without one. On failure too evaluation_test_fini
+ * frees. */
+enum err_code evaluation_test_read(struct store_conn *c, const struct model *m, const char *test_path,
+                                   const char *candidates_path, bool ratings, struct evaluation_test *out,
+                                   struct err *e) ERR_MUST_CHECK;
 void evaluation_test_fini(struct evaluation_test *t); /* of a zeroed one as well */
 
 struct text evaluation_test_id(const struct evaluation_test *t, size_t user);

@@ -43,11 +43,12 @@ static enum err_code add_interaction(void *arg, const struct table_row *row, str
         return err_copy(e, &missing);
     if (!MEM_RESERVE(k->rows, k->capacity, k->n_rows + 1))
         return err_set(e, ERR_NOMEM, "no memory for what is known");
-    k->rows[k->n_rows++] = (struct known_row){
+    struct known_row *known = &k->rows[k->n_rows++];
+    *known = (struct known_row){
         user,
         row->line,
         {.item_key = key, .weight = row->weight, .rating = row->rating, .timestamp = row->timestamp}};
-    return ERR_OK;
+    return row_kinds_set(&k->test->kinds, row->kind, row->line, &known->interaction, e);
 }
 
 static enum err_code add_profile(void *arg, const struct table_row *row, struct err *e)
@@ -74,6 +75,8 @@ static int by_item(const void *a, const void *b)
     int order = compare_sizes(x->user, y->user);
     if (!order)
         order = (p > q) - (p < q);
+    if (!order)
+        order = (x->interaction.kind > y->interaction.kind) - (x->interaction.kind < y->interaction.kind);
     return order ? order : compare_sizes(x->line, y->line);
 }
 
@@ -84,7 +87,7 @@ static int by_line(const void *a, const void *b)
     return order ? order : compare_sizes(x->line, y->line);
 }
 
-/* Each (user, item) once, then the rows of each user in the order of the file. */
+/* Each (user, item, kind) once, then the rows of each user in the order of the file. */
 static enum err_code arrange(struct evaluation_known *k, struct err *e)
 {
     size_t kept = 0, at = 0;
@@ -92,7 +95,8 @@ static enum err_code arrange(struct evaluation_known *k, struct err *e)
         qsort(k->rows, k->n_rows, sizeof *k->rows, by_item);
     for (size_t i = 0; i < k->n_rows; i++)
         if (kept == 0 || k->rows[i].user != k->rows[kept - 1].user ||
-            k->rows[i].interaction.item_key != k->rows[kept - 1].interaction.item_key)
+            k->rows[i].interaction.item_key != k->rows[kept - 1].interaction.item_key ||
+            k->rows[i].interaction.kind != k->rows[kept - 1].interaction.kind)
             k->rows[kept++] = k->rows[i];
     k->n_rows = kept;
     if (k->n_rows)

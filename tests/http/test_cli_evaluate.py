@@ -66,6 +66,25 @@ class Evaluate(World):
                            "--exclude-seen", "false")
         return {item["id"]: item["score"] for item in answer["items"]}
 
+    def test_rows_of_kinds_that_were_not_taken_are_no_targets(self):
+        test = self.path("kinds.csv")
+        words = ["", "purchase", "view", "dislike", "shown"]
+        with open(test, "w") as f:
+            f.write("user,item,kind\n" + "".join(f"{r['user']},{r['item']},{words[n % 5]}\n" for n, r in enumerate(self.tested)))
+        part = self.path("taken.csv")
+        with open(part, "w") as f:
+            f.write("user,item\n" + "".join(f"{r['user']},{r['item']}\n" for n, r in enumerate(self.tested) if n % 5 < 3))
+        whole, alone = self.evaluate(test=test), self.evaluate(test=part)
+        self.assertEqual((whole["not_taken"], alone["not_taken"]), (16, 0))
+        self.assertEqual((whole["users"], whole["test_rows"], whole["systems"][0]["metrics"]), (alone["users"], alone["test_rows"], alone["systems"][0]["metrics"]))
+        self.assertIn("16 rows of the test left out, of a kind", done("evaluate", "--store", self.store, "--model", self.model, "--test", test, "--metrics", "hr@10"))
+        for text, said in (("a,i,buy\n", "line 2: no kind of events 'buy'; known: interaction, view"), ("a,i,dislike\n", "has no rows of a kind that says")):
+            with open(test, "w") as f:
+                f.write("user,item,kind\n" + text)
+            r = run("evaluate", "--store", self.store, "--model", self.model, "--test", test, "--metrics", "hr@10")
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(said, r.stderr if isinstance(r.stderr, str) else r.stderr.decode())
+
     def evaluate(self, *args, test=None, models=None, store=None, metrics=METRICS):
         words = ["evaluate", "--store", store or self.store, "--test", test or self.test, "--metrics", metrics]
         for model in models or [self.model]:

@@ -55,6 +55,14 @@ class NewUsers(unittest.TestCase):
     def evaluate(self, *args, **more):
         return json.loads(self.command("--json", *args, **more).out)
 
+    def test_what_is_known_goes_by_its_kind(self):
+        plain = [f"{u}\t{i}\t{t}" for u, rows in self.known.items() for i, t in rows]
+        lines = {kind: self.table(f"{kind}.tsv", "user\titem\ttimestamp\tkind", [f"{line}\t{kind}" for line in plain]) for kind in ("purchase", "dislike", "buy")}
+        figures_of = lambda known: self.evaluate(known=known)["systems"][0]["metrics"]
+        self.assertEqual(figures_of(lines["purchase"]), figures_of(self.known_path))
+        self.assertNotEqual(figures_of(lines["dislike"]), figures_of(self.known_path))
+        self.assertIn("line 2: no kind of events 'buy'; known: interaction", self.command(known=lines["buy"], check=False).err)
+
     def by_registration(self, count, profile):
         """The mean figures of the answers that registering everybody over HTTP gives."""
         means = dict.fromkeys(METRICS.split(","), 0)
