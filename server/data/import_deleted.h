@@ -1,5 +1,5 @@
-/* import_deleted - items that a table of an import says are deleted, hidden or available for a time only: they
- * are stored as others are, so that interactions and models may name them, and this is said at its end.
+/* import_deleted - items that a table of an import says are deleted, hidden or available for a time only:
+ * they are stored as others are, so that interactions and models may name them, and this is said at its end.
  * Layer: server/data
  * Threads: confined.
  * Memory: their ids, and 40 bytes each. */
@@ -33,8 +33,8 @@ enum err_code import_deleted_note(struct import_deleted *d, const struct table_r
 
 /* Says so to the store, within the import's transaction and after its last row; *n grows by those that are
  * deleted and were not before. What is not said of an item's life stays. Records no change of what is not
- * deleted, for the bulk load's is one of all. ERR_INVALID: an item would be available until before it is. Errors
- * of the store. */
+ * deleted, for the bulk load's is one of all. ERR_INVALID: an item would be available until before it is.
+ * Errors of the store. */
 enum err_code import_deleted_apply(const struct import_deleted *d, struct store_conn *conn, int64_t *n,
                                    struct err *e) ERR_MUST_CHECK;
 
