@@ -119,5 +119,8 @@ enum {
 #define LIMIT_COMPONENT    1e6  /* a number of an embedding or of an input row, plus or minus */
 #define LIMIT_AHEAD_SECONDS                                                                                  \
     86400 /* a time may be this far ahead of the clock: clocks and time zones differ by less */
+#define LIMIT_LIFE_SECONDS                                                                                   \
+    253402300799 /* of an item's life, which may lie ahead: the end of the year 9999. Milliseconds of after  \
+                    January 1978 are more */
 
 #endif

@@ -157,14 +157,17 @@ static void add_registered(struct buf *out, const struct item_registration *g, c
     add_ranking(out, source, g->unranked);
 }
 
-/* An error against one item joins the faults; false: it is against the whole. */
-static bool blame(struct request *r, const char *list, size_t index, const struct err *e)
+/* An error against one item, or a member of it (NULL: none), joins the faults; false: it is against the
+ * whole. */
+static bool blame(struct request *r, const char *list, size_t index, const char *member, const struct err *e)
 {
     struct json_place at = json_place_root();
     if (list) {
         at = json_place_key(&at, list);
         at = json_place_index(&at, index);
     }
+    if (member)
+        at = json_place_key(&at, member);
     r->faults->part = index;
     bool blamed = e->code == ERR_INVALID || e->code == ERR_LIMIT;
     if (blamed)
@@ -195,7 +198,7 @@ static bool write_items(struct api_thread *t, struct item_batch *items, const ch
             api_fail(t, r, &e);
             return false;
         }
-        if (!blame(r, list, at, &e)) {
+        if (!blame(r, list, at, items->list[at].fault, &e)) {
             refuse_missing(t, r, items->list[at].item.id, &e);
             return false;
         }

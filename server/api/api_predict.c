@@ -50,7 +50,7 @@ static void read_item(struct request *r, struct model_handle *handle, const json
         return;
     }
     text = (struct text){json_string_value(id), json_string_length(id)};
-    long index = item_snapshot_find(model_handle_items(handle), text);
+    long index = item_snapshot_find_ranked(model_handle_items(handle), text);
     if (index >= 0)
         ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;
     else if (rows->unknown)
@@ -168,7 +168,7 @@ static bool scan_items(const struct model *m, const struct item_snapshot *table,
         return false;
     bool more = true;
     for (out->n = 0; more && out->n < MAX_ROWS_AT_ONCE; more = take(&s, ',')) {
-        long index = take_string(&s, &text) ? item_snapshot_find(table, text) : -1;
+        long index = take_string(&s, &text) ? item_snapshot_find_ranked(table, text) : -1;
         if (index < 0)
             return false;
         out->texts[out->n] = text;

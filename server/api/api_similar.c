@@ -15,7 +15,7 @@ void api_similar_get(struct api_thread *t, struct request *r)
         !api_count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
         !api_category_params(r, q.categories, &q.n_categories))
         return;
-    long index = item_snapshot_find(model_handle_items(handle), q.item);
+    long index = item_snapshot_find_ranked(model_handle_items(handle), q.item);
     if (index < 0) {
         problem_answer(r, PROBLEM_NO_ITEM, NULL, "no answer of model '%s' may have item '%.*s'%s",
                        handle->model->spec.name, (int)q.item.len, q.item.data,

@@ -1,5 +1,6 @@
 #include "server/api/item_life_body.h"
 
+#include "base/limits.h"
 #include "server/fields/field_value.h"
 #include "server/http/problem.h"
 
@@ -17,14 +18,16 @@ static bool read_time(struct request *r, const json_t *object, const char *key, 
     *out = none;
     if (!value || json_is_null(value))
         return true;
-    if (json_is_number(value) && number >= 1 && number <= 9e15) {
+    if (json_is_number(value) && number >= 1 && number < LIMIT_LIFE_SECONDS + 1.0) {
         *out = (int64_t)floor(number);
         return true;
     }
-    if (text.data && field_value_time(text, out) && *out >= 1)
+    if (text.data && field_value_time(text, out) && *out >= 1 && *out <= LIMIT_LIFE_SECONDS)
         return true;
-    problem_answer(r, PROBLEM_INVALID_VALUE, place.text,
-                   "expected seconds since 1970, or a time as text, as 2026-11-30T10:00:00Z");
+    problem_answer(
+        r, PROBLEM_INVALID_VALUE, place.text,
+        "expected seconds since 1970 (not milliseconds) up to the year 9999, or a time as text, as "
+        "2026-11-30T10:00:00Z");
     return false;
 }
 

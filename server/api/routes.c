@@ -48,7 +48,7 @@ static const struct route rows[] = {
      api_user_export_get, always_long},
     {"GET", "/v1/users/{user}/similar", ACCESS_API, BODY_NONE, limit_params, ROUTE_SCANS, NULL,
      api_similar_users_get, NULL},
-    {"POST", "/v1/users/{user}/merge", ACCESS_API, BODY_JSON, model_params, ROUTE_WRITES, NULL,
+    {"POST", "/v1/users/{user}/merge", ACCESS_ADMIN, BODY_JSON, model_params, ROUTE_WRITES, NULL,
      api_merge_post, NULL},
     {"PUT", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, ROUTE_WRITES, NULL,
      api_admin_user_put, NULL},

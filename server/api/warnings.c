@@ -27,7 +27,7 @@ static bool all_rank(struct api_thread *t, struct text id)
 {
     struct recommender *p = t->session.recommender;
     for (size_t i = 0; i < recommender_n_models(p); i++)
-        if (item_snapshot_find(model_handle_items(recommender_model(p, i)), id) < 0)
+        if (item_snapshot_find_ranked(model_handle_items(recommender_model(p, i)), id) < 0)
             return false;
     return true;
 }
@@ -47,7 +47,7 @@ static struct warned_item look_up(struct api_thread *t, struct text id)
         return item;
     struct recommender *p = t->session.recommender;
     for (size_t i = 0; i < recommender_n_models(p); i++)
-        item.unranked[i] = item_snapshot_find(model_handle_items(recommender_model(p, i)), id) < 0;
+        item.unranked[i] = item_snapshot_find_ranked(model_handle_items(recommender_model(p, i)), id) < 0;
     return item;
 }
 

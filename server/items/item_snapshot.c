@@ -228,6 +228,12 @@ const struct item_index *item_snapshot_items(const struct item_snapshot *t)
     return t->texts;
 }
 
+long item_snapshot_find_ranked(const struct item_snapshot *t, struct text id)
+{
+    long index = item_index_find(t->texts, id);
+    return index >= 0 && item_index_visible(t->texts, (size_t)index) ? index : -1;
+}
+
 long item_snapshot_find(const struct item_snapshot *t, struct text id)
 {
     long index = item_index_find(t->texts, id);

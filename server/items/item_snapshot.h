@@ -46,8 +46,11 @@ void item_snapshot_unref(struct item_snapshot *t);
  * all tables of a model and a store. */
 const struct item_index *item_snapshot_items(const struct item_snapshot *t);
 
-/* The index of an item that answers may have, or -1. */
+/* The index of an item that lists may have now, or -1. */
 long item_snapshot_find(const struct item_snapshot *t, struct text id);
+
+/* The same of an item that may be hidden, or outside of its time: in no list, but the model ranks it. */
+long item_snapshot_find_ranked(const struct item_snapshot *t, struct text id);
 
 /* The items that lists may have now: neither deleted, nor foreign, nor hidden, nor outside of their time.
  * Bits by index, NULL when all are. */

@@ -14,18 +14,14 @@ void update_follow_items(struct session *t)
 const char *update_item_source(struct model_handle *handle, struct text id)
 {
     const struct item_snapshot *items = model_handle_items(handle);
-    long index = item_index_find(item_snapshot_items(items), id);
-    if (index < 0 || !item_index_visible(item_snapshot_items(items), (size_t)index))
-        return "none";
-    return item_snapshot_source(items, (size_t)index);
+    long index = item_snapshot_find_ranked(items, id);
+    return index < 0 ? "none" : item_snapshot_source(items, (size_t)index);
 }
 
 const char *update_item_unranked(struct model_handle *handle, struct text id)
 {
-    const struct item_snapshot *items = model_handle_items(handle);
-    long index = item_index_find(item_snapshot_items(items), id);
-    if (index >= 0 && item_index_visible(item_snapshot_items(items), (size_t)index))
-        return NULL; /* it may be hidden, or not be available: that is no matter of the model */
+    if (item_snapshot_find_ranked(model_handle_items(handle), id) >= 0)
+        return NULL;
     return update_why_unranked(&handle->model->spec);
 }
 
@@ -67,7 +63,7 @@ static bool take_revision(void *arg, const struct store_item *item)
 }
 
 /* What becomes of an item's life: of a patch all that is not given stays, and when it was created stays
- * anyway. */
+ * anyway. What a patch says has to fit what stays. */
 static enum err_code put_life(struct store_conn *writer, struct item_registration *g, struct err *e)
 {
     struct store_item_life life = g->item.life;
@@ -80,6 +76,12 @@ static enum err_code put_life(struct store_conn *writer, struct item_registratio
         life.until = g->patch ? had->until : STORE_ALWAYS_UNTIL;
     if (!g->has_created)
         life.created = had->created;
+    if ((g->has_from || g->has_until) && life.from >= life.until) {
+        g->fault = g->has_until ? "available_until" : "available_from";
+        return err_set(e, ERR_INVALID,
+                       "an item is available until after it is available from: from %lld until %lld",
+                       (long long)life.from, (long long)life.until);
+    }
     bool same = life.hidden == had->hidden && life.from == had->from && life.until == had->until &&
                 life.created == had->created;
     return same ? ERR_OK : store_set_item_life(writer, g->item.id, &life, e);

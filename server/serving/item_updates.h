@@ -25,6 +25,7 @@ struct item_registration {
     bool created;
     struct store_item_life stored; /* before this call */
     const char *source;   /* of the item's row in the model, see item_snapshot_source; "none": it has none */
+    const char *fault;    /* the member that was refused, static; NULL: it is about the item as a whole */
     const char *unranked; /* why the model does not rank it yet; NULL: it does */
     struct model_handle *handle;
 };

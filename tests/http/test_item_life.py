@@ -79,6 +79,36 @@ class Lists(Life):
         self.write({"hidden": True}, self.every[2])
         self.assertEqual(self.listed(filter=tree), [*self.every[:2], self.every[3]])
 
+    def test_predictions_score_what_no_list_has(self):
+        asked = hn.path_of_user("u1") + "/predictions"
+        two = {"items": self.every[:2]}
+        before = self.server.request("POST", asked, two).json["predictions"]
+        for body in ({"hidden": True}, {"hidden": False, "available_from": AHEAD}):
+            self.write(body)
+            self.assertNotIn(self.item, self.listed())
+            self.assertEqual(self.server.request("POST", asked, two).json["predictions"], before)
+            answer = self.server.request("POST", asked + "?unknown=null", {"items": [*self.every[:2], "no such"]}).json
+            self.assertEqual(answer["predictions"][:2], before)
+            self.assertEqual(answer["unknown"], 1)
+        self.assertEqual(self.server.admin("DELETE", "/v1/admin/items/" + quote(self.item, safe="")).status, 204)
+        self.assertProblem(self.server.request("POST", asked, two), 422, "unknown-item")
+
+    def test_what_is_similar_to_an_item_that_no_list_has_is_answered(self):
+        path = f"/v1/items/{quote(self.item, safe='')}/similar?limit=1000"
+        before = self.server.request("GET", path).json["items"]
+        for body in ({"hidden": True}, {"hidden": False, "available_until": BEHIND}):
+            self.write(body)
+            self.assertEqual(self.server.request("GET", path).json["items"], before)
+        self.assertEqual(self.server.admin("DELETE", "/v1/admin/items/" + quote(self.item, safe="")).status, 204)
+        self.assertProblem(self.server.request("GET", path), 404, "item-not-found")
+
+    def test_what_is_done_with_an_item_that_no_list_has_is_not_warned_of(self):
+        for body in ({"hidden": True}, {"hidden": False, "available_from": AHEAD}):
+            self.write(body)
+            for answer in (self.server.event("u1", self.item), self.server.register("taker", {"interactions": [{"item": self.item}]})):
+                self.assertIn(answer.status, (200, 201), answer)
+                self.assertNotIn("warnings", answer.json)
+
     def test_a_new_item_may_come_hidden_and_another_process_sees_it_go(self):
         self.write({"title": "New", "hidden": True}, "new", method="PUT")
         self.assertNotIn("new", self.listed())
@@ -127,6 +157,31 @@ class Members(Life):
             self.assertProblem(answer, 422, answer.problem)
             self.assertEqual(answer.json["errors"][0]["pointer"], pointer)
         self.assertEqual(self.get(), before)
+
+    def test_patches_one_after_another_end_an_item_no_sooner_than_it_begins(self):
+        path = "/v1/admin/items/" + quote(self.item, safe="")
+        for kept, bad, pointer in (({"available_from": 200, "available_until": None}, {"available_until": 200}, "/available_until"),
+                                   ({"available_from": None, "available_until": 100}, {"available_from": 150}, "/available_from")):
+            self.write(kept)
+            before = self.get()
+            answer = self.server.admin("PATCH", path, {"title": "X", **bad})
+            self.assertProblem(answer, 422, "invalid-value")
+            self.assertEqual(answer.json["errors"][0]["pointer"], pointer)
+            self.assertEqual(self.get(), before)
+        self.write({"available_from": 50})
+        self.write({"available_until": 51})
+
+    def test_times_are_seconds_up_to_the_year_9999(self):
+        before = self.get()
+        for name in ("available_from", "available_until", "created"):
+            for value in (1767225600000, "1767225600000", 9e15, 253402300800):
+                answer = self.server.admin("PATCH", "/v1/admin/items/" + quote(self.item, safe=""), {name: value})
+                self.assertProblem(answer, 422, "invalid-value")
+                self.assertEqual(answer.json["errors"][0]["pointer"], "/" + name)
+                self.assertIn("not milliseconds", str(answer.json))
+        self.assertEqual(self.get(), before)
+        self.write({"available_until": 253402300799, "created": "9999-12-31T23:59:59Z"})
+        self.assertEqual((self.get()["available_until"], self.get()["created"]), (253402300799, 253402300799))
 
 
 if __name__ == "__main__":

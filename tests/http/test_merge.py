@@ -10,7 +10,7 @@ import hn
 
 class Users(hn.Case):
     def merge(self, user, **body):
-        return self.server.request("POST", hn.path_of_user(user) + "/merge", body)
+        return self.server.admin("POST", hn.path_of_user(user) + "/merge", body)
 
     def export(self, user):
         return self.server.request("GET", hn.path_of_user(user) + "/export")
@@ -96,6 +96,16 @@ class Merge(Users):
             self.assertEqual(other.recommend("new", limit=200).json["items"], self.lists("new"))
 
 
+    def test_it_takes_the_admin_token_since_somebody_is_forgotten(self):
+        with hn.Server("--api-token-file", self.world.secret("api-token", "x" * 32 + "\n")) as server:
+            rows = server.rows()
+            for token in (None, "x" * 32):
+                self.assertProblem(server.request("POST", "/v1/users/u1/merge", {"from": "u2"}, token=token), 401, "unauthorized")
+            self.assertEqual(server.rows(), rows)
+            self.assertEqual(server.admin("POST", "/v1/users/u1/merge", {"from": "u2"}).status, 200)
+        self.assertProblem(self.server.request("POST", "/v1/users/u1/merge", {"from": "u2"}), 401, "unauthorized")
+
+
 class Export(Users):
     def test_all_that_is_held_of_somebody_is_one_object(self):
         items = self.world.items
@@ -130,7 +140,6 @@ class Export(Users):
             path = "/v1/users/u1/export"
             self.assertProblem(server.request("GET", path), 401, "unauthorized")
             self.assertEqual(server.request("GET", path, token="x" * 32).status, 200)
-            self.assertProblem(server.request("POST", "/v1/users/u1/merge", {"from": "u2"}), 401, "unauthorized")
             self.assertProblem(server.request("GET", "/v1/users/u1/similar"), 401, "unauthorized")
 
 

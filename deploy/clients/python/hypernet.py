@@ -242,7 +242,7 @@ class Hypernet:
         return self.request("GET", "/v1/users/%s/similar" % _segment(user), params=self._params({**params, "limit": limit}))
 
     def merge_user(self, user: str, visitor: str, **params: Any) -> Json:
-        """What `visitor` did becomes the user's, and `visitor` is forgotten, in one step."""
+        """What `visitor` did becomes the user's, and `visitor` is forgotten, in one step. Needs the admin token."""
         return self.request("POST", "/v1/users/%s/merge" % _segment(user), {"from": visitor}, params=self._params(params))
 
     def put_user(self, user: str, *, profile: Optional[Json] = None, interactions: Optional[Sequence[Json]] = None,

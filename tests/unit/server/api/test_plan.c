@@ -48,6 +48,14 @@ long __wrap_item_snapshot_find(const struct item_snapshot *t, struct text id)
     return __real_item_snapshot_find(t, id);
 }
 
+long __real_item_snapshot_find_ranked(const struct item_snapshot *t, struct text id);
+long __wrap_item_snapshot_find_ranked(const struct item_snapshot *t, struct text id);
+long __wrap_item_snapshot_find_ranked(const struct item_snapshot *t, struct text id)
+{
+    atomic_fetch_add(&n_items, 1);
+    return __real_item_snapshot_find_ranked(t, id);
+}
+
 struct model_handle *__real_recommender_find(struct recommender *p, const char *name);
 struct model_handle *__wrap_recommender_find(struct recommender *p, const char *name);
 struct model_handle *__wrap_recommender_find(struct recommender *p, const char *name)
