@@ -176,7 +176,7 @@ enum err_code change_follower_start(struct serving *serving, struct serving_coun
     w->serving = serving;
     w->counters = counters;
     w->seen = serving->opened_at;
-    w->expiry.keep = serving->keep_events_s;
+    w->expiry.serving = serving;
     enum err_code code = store_connect(serving->store, &w->conn, e);
     if (!code)
         code = store_guard(w->conn, e);

@@ -7,14 +7,13 @@
 #define SERVER_SERVING_EVENT_EXPIRY_H
 
 #include "base/err.h"
+#include "server/serving/served_models.h"
 #include "store/store.h"
 
-#include <stdbool.h>
-
 struct event_expiry {
-    int64_t keep;  /* seconds that all are kept; 0: as their kinds say */
-    int64_t at;    /* where the sweep goes on; 0: none is under way */
-    int64_t until; /* unix seconds before which no sweep begins */
+    struct serving *serving; /* says how long all are kept, and which items move */
+    int64_t at;              /* where the sweep goes on; 0: none is under way */
+    int64_t rest_until_ns;   /* by the monotonic clock; before it no sweep begins */
 };
 
 /* Goes on with the sweep for a moment, or begins one where the last is over for a while. *n: interactions

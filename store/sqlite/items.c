@@ -229,6 +229,13 @@ enum err_code sqlite_touch_item(struct store_conn *conn, struct text id, struct 
     return code ? code : change_item(c, SQL_TOUCH_ITEM, key, e);
 }
 
+enum err_code sqlite_touch_item_with_key(struct sqlite_conn *c, int64_t key, struct err *e)
+{
+    bool there;
+    enum err_code code = ask(c, SQL_IS_ITEM, key, true, &there, e);
+    return code || !there ? code : change_item(c, SQL_TOUCH_ITEM, key, e);
+}
+
 /* ---- those who are not followed ---- */
 
 enum err_code sqlite_is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is, struct err *e)

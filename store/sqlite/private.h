@@ -133,6 +133,7 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
     X(TAKEN_ABOVE_UNFOLLOWED, "SELECT 1 FROM interactions WHERE item_key > ?1 LIMIT 1")                      \
     X(ANY_UNFOLLOWED_ABOVE,                                                                                  \
       "SELECT 1 FROM items WHERE item_key > ?1 AND followed = 0 AND " SQLITE_IS_THERE_OF_MANY " LIMIT 1")    \
+    X(IS_ITEM, "SELECT deleted = 0 AND " SQLITE_IS_THERE("") " FROM items WHERE item_key = ?1")              \
     X(IS_FOLLOWED, "SELECT followed FROM items WHERE item_key = ?1")                                         \
     X(FOLLOW_ITEM, "UPDATE items SET followed = 1 WHERE item_key = ?1")                                      \
     X(FOLLOW_INTERACTION, "UPDATE interactions SET followed = 1 WHERE user_key = ?1 AND item_key = ?2")      \
@@ -207,7 +208,8 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
     X(EXPIRED_USERS, "SELECT DISTINCT user_key FROM interactions i CROSS JOIN kinds t ON t.kind = i.kind "   \
                      "WHERE user_key >= ?1 AND user_key < ?4 AND " SQLITE_IS_OLD)                            \
     X(EXPIRE, "DELETE FROM interactions WHERE user_key = ?1 AND EXISTS "                                     \
-              "(SELECT 1 FROM kinds t WHERE t.kind = interactions.kind AND " SQLITE_IS_OLD ")")              \
+              "(SELECT 1 FROM kinds t WHERE t.kind = interactions.kind AND " SQLITE_IS_OLD ") "              \
+              "RETURNING item_key")                                                                          \
     X(EACH_KIND, "SELECT kind, name, weight, negative, unseen, ttl FROM kinds ORDER BY kind")                \
     X(PUT_KIND, "INSERT INTO kinds (kind, name, weight, negative, unseen, ttl) "                             \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind) DO UPDATE SET "                          \
@@ -528,6 +530,9 @@ enum err_code sqlite_write_user(struct sqlite_conn *c, struct text id, int64_t k
 enum err_code sqlite_write_item(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
                                 const struct store_item *item, int64_t revision, int followed,
                                 struct err *e) ERR_MUST_CHECK;
+
+/* Gives an item a new revision; nothing where it is deleted or not there yet. */
+enum err_code sqlite_touch_item_with_key(struct sqlite_conn *c, int64_t key, struct err *e) ERR_MUST_CHECK;
 
 /* Appends a change of the row with this key to the log, and trims it now and then. Of a row that is yet to be
  * made the key is 0, and sqlite_change_of tells it when it is. */

@@ -186,6 +186,26 @@ class Configuration(unittest.TestCase):
             hn.eventually(lambda: server.recommend("old", limit=50).json["items"] == wanted)
             hn.eventually(lambda: server.metric("hypernet_interactions_expired_total") >= 2)
 
+    def test_a_new_item_is_as_before_when_what_made_it_is_too_old(self):
+        items, now = self.world.items, int(time.time())
+        store = self.world.copy_store()
+        with hn.Server(store=store, models=[self.world.model]) as one:
+            def source(server=one):
+                return server.request("GET", "/v1/items/new").json["source"]
+            one.admin("PUT", "/v1/admin/items/new", {"title": "n", "categories": ["Comedy"]})
+            for k in range(12):
+                mine = [{"item": x, "timestamp": now - 100} for x in items[k:k + 6]]
+                one.register(f"t{k}", {"interactions": [*mine, {"item": "new", "timestamp": now - 40 * 86400}]})
+            one.register("plain", {"interactions": [{"item": x, "timestamp": now - 50} for x in items[:10]]})
+            hn.eventually(lambda: source() == "interactions")
+            with hn.Server("--keep-events-days", "30", store=store, models=[self.world.model]) as two:
+                hn.eventually(lambda: two.metric("hypernet_interactions_expired_total") >= 12)
+                hn.eventually(lambda: source() == source(two) == "features", "the item to move on both servers")
+                with hn.Server(store=store, models=[self.world.model]) as fresh:
+                    wanted = fresh.recommend("plain", limit=1000).json["items"]
+                for server in (one, two):
+                    hn.eventually(lambda: server.recommend("plain", limit=1000).json["items"] == wanted)
+
     def test_kinds_that_cannot_be_are_refused_whole(self):
         with hn.Server(store=self.world.copy_store(), models=[self.world.model]) as server:
             for kinds, pointer in (([{"name": "a"}, {"name": "No"}], "/kinds/1"), ([{"name": "a"}, {"weight": 1}], "/kinds/1/name"),

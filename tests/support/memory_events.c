@@ -203,6 +203,24 @@ static bool is_old(const struct memory_state *s, const struct memory_event *x,
     return least && x->is.timestamp > 0 && x->is.timestamp < expiry->now - least;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    return memory_compare_numbers(*(const int64_t *)a, *(const int64_t *)b);
+}
+
+/* The items with these keys, each once. */
+static void touch_items(struct memory_state *s, int64_t *keys, size_t n)
+{
+    if (n)
+        qsort(keys, n, sizeof *keys, by_number);
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < s->items.n; i++) {
+            struct store_item *x = memory_rows_at(&s->items, i);
+            if (x->key == keys[k] && !x->deleted && (k == 0 || keys[k] != keys[k - 1]))
+                x->revision = memory_new_change(s, STORE_CHANGE_ITEM, x->key);
+        }
+}
+
 /* All users are one stretch. */
 enum err_code memory_expire(struct store_conn *conn, const struct store_expiry *x, int64_t *at, int64_t *n,
                             struct err *e)
@@ -212,6 +230,10 @@ enum err_code memory_expire(struct store_conn *conn, const struct store_expiry *
     enum err_code code = memory_begin(conn, e);
     if (code)
         return code;
+    int64_t *moved = malloc((c->own->events.n + 1) * sizeof *moved);
+    size_t n_moved = 0;
+    if (!moved)
+        abort();
     for (size_t u = 0; u < c->own->users.n; u++) {
         struct memory_user *user = memory_rows_at(&c->own->users, u);
         int64_t before = *n;
@@ -219,12 +241,16 @@ enum err_code memory_expire(struct store_conn *conn, const struct store_expiry *
             const struct memory_event *event = memory_rows_at(&c->own->events, i);
             if (event->user_key != user->key || !is_old(c->own, event, x))
                 continue;
+            if (x->moves && x->moves(x->arg, event->is.item_key))
+                moved[n_moved++] = event->is.item_key;
             memory_rows_remove(&c->own->events, i, 1);
             ++*n;
         }
         if (*n > before)
             user->revision = memory_new_change(c->own, STORE_CHANGE_USER, user->key);
     }
+    touch_items(c->own, moved, n_moved);
+    free(moved);
     return memory_commit(conn, e);
 }
 

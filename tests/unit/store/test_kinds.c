@@ -372,6 +372,40 @@ START_TEST(test_interactions_go_when_they_are_older_than_their_kind_or_all_are_k
 }
 END_TEST
 
+static bool is_key(void *arg, int64_t item_key)
+{
+    return item_key == *(const int64_t *)arg;
+}
+
+START_TEST(test_an_item_that_is_made_of_its_interactions_changes_once_when_old_ones_go)
+{
+    int64_t at = 0, n = 0, last, moving, now;
+    struct store_expiry x = {.now = 1000, .keep = 100, .moves = is_key, .arg = &moving};
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_user(f.conn, "bob", NULL);
+    store_fixture_item(f.conn, "gone", "Gone");
+    put("ann", "i", (struct store_event){.kind = VIEW, .timestamp = 5});
+    put("ann", "i", (struct store_event){.kind = LIKE, .timestamp = 6});
+    put("bob", "i", (struct store_event){.kind = VIEW, .timestamp = 7});
+    put("bob", "j", (struct store_event){.kind = VIEW, .timestamp = 8});
+    put("bob", "gone", (struct store_event){.kind = VIEW, .timestamp = 950});
+    moving = item_fixture_read(f.conn, "i").item.key;
+    STORE_OK(store_last_change(f.conn, &last, &e));
+    STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+    ck_assert_int_eq(n, 4);
+    ck_assert_int_eq(item_fixture_read(f.conn, "i").item.revision, last + 3); /* after two users */
+    ck_assert_int_le(item_fixture_read(f.conn, "j").item.revision, last);
+    moving = item_fixture_read(f.conn, "gone").item.key;
+    STORE_WRITE(f.conn, store_delete_item(f.conn, text_of("gone"), &e));
+    STORE_OK(store_last_change(f.conn, &last, &e));
+    x.now = 2000;
+    STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+    ck_assert_int_eq(n, 1);
+    STORE_OK(store_last_change(f.conn, &now, &e));
+    ck_assert_int_eq(now, last + 1); /* of the user: who is deleted stays as it is */
+}
+END_TEST
+
 START_TEST(test_old_interactions_of_many_users_go_a_stretch_at_a_time)
 {
     enum { USERS = 500, ROWS = 11 };
@@ -445,6 +479,7 @@ STORE_SUITE("kinds", start, stop, {test_a_view_takes_no_purchase_away},
             {test_who_dislikes_has_a_context_and_no_list},
             {test_takers_are_weighed_over_their_kinds_and_who_dislikes_is_none},
             {test_interactions_go_when_they_are_older_than_their_kind_or_all_are_kept},
+            {test_an_item_that_is_made_of_its_interactions_changes_once_when_old_ones_go},
             {test_old_interactions_of_many_users_go_a_stretch_at_a_time},
             {test_interactions_are_taken_away_by_item_and_kind},
             {test_who_gets_the_interactions_of_another_has_what_one_would_have_who_did_all},

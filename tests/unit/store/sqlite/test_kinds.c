@@ -48,6 +48,41 @@ static const char content[] =
     "CREATE INDEX interactions_by_item ON interactions_next (item_key, timestamp) WHERE followed = 1;"
     "CREATE INDEX interactions_by_item_too ON interactions (item_key, timestamp) WHERE followed = 1";
 
+static int64_t slept_us;
+static int (*usual_sleep)(sqlite3_vfs *files, int us);
+
+static int count_sleep(sqlite3_vfs *files, int us)
+{
+    slept_us += us;
+    return usual_sleep(files, us);
+}
+
+/* What it sleeps is counted, and not the time that passes. */
+START_TEST(test_old_interactions_wait_a_moment_for_another_writer_and_go_later)
+{
+    const struct store_expiry x = {.now = 1000, .keep = 100};
+    int64_t at = 0, n = 0;
+    sqlite3 *writer;
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_event(f.conn, "ann", "i", 1, 5);
+    ck_assert_int_eq(sqlite3_open(f.path, &writer), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    usual_sleep = files->xSleep;
+    files->xSleep = count_sleep;
+    slept_us = 0;
+    enum err_code code = store_expire(f.conn, &x, &at, &n, NULL);
+    files->xSleep = usual_sleep;
+    ck_assert_int_eq(code, ERR_BUSY);
+    ck_assert_int_le(slept_us, 100000);
+    ck_assert_int_eq(((struct sqlite_conn *)f.conn)->busy_ms, SQLITE_BUSY_MS);
+    ck_assert_int_eq(sqlite3_exec(writer, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(writer);
+    STORE_OK(store_expire(f.conn, &x, &at, &n, &e));
+    ck_assert_int_eq(n, 1);
+}
+END_TEST
+
 START_TEST(test_what_a_store_of_before_kinds_has_stays_and_has_none)
 {
     int64_t last;
@@ -192,6 +227,7 @@ START_TEST(test_an_id_is_known_of_its_user_once_it_was_put)
 END_TEST
 
 SUITE("kinds, of before and of SQLite", start, stop,
+      {test_old_interactions_wait_a_moment_for_another_writer_and_go_later},
       {test_what_a_store_of_before_kinds_has_stays_and_has_none},
       {test_contexts_of_before_kinds_answer_without_being_made_anew}, {test_a_store_of_before_kinds_goes_on},
       {test_ids_are_bounded_where_each_event_comes_twice}, {test_ids_are_bounded_where_users_become_one},
