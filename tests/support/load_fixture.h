@@ -11,7 +11,7 @@
 enum { LOAD_FIXTURE_USERS = 12, LOAD_FIXTURE_ITEMS = 15 }; /* that random rows are of */
 
 struct load_fixture_row {
-    char user[16], item[16];
+    char user[24], item[24];
     double weight, rating;
     int64_t timestamp;
 };
