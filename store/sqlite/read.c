@@ -332,7 +332,7 @@ enum err_code sqlite_each_interaction(struct store_conn *conn, store_interaction
     enum err_code code = ERR_OK;
     int64_t user = 0;
     size_t n = 0;
-    int rc;
+    int rc = SQLITE_DONE;
     bool wanted = true;
     while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         int64_t next = sqlite3_column_int64(s, 0);
