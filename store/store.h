@@ -655,8 +655,8 @@ void store_load_free(struct store_load *l);
 
 /* Which interactions are too old at the time `now`: whose newest event is older than their kind is kept
  * (store_kind.ttl), or than `keep` seconds (0: no bound). Those whose time is not known never are. `moves`:
- * whether an item is made of its interactions, and so changes when some go (NULL: none is); it is asked in the
- * transaction, and may not use the connection. */
+ * whether an item is made of its interactions, and so changes when some go (NULL: none is); it is asked in
+ * the transaction, and may not use the connection. */
 struct store_expiry {
     int64_t now, keep;
     bool (*moves)(void *arg, int64_t item_key);
@@ -664,9 +664,10 @@ struct store_expiry {
 };
 
 /* Takes old interactions away of a stretch of users, from the key *at on (0: from the first), in one short
- * transaction of its own; these users have new revisions, and so have the items that move. *at: where the next
- * stretch begins; 0: that was the last. *n: interactions that went. ERR_BUSY: another one writes, for whom this
- * waits a moment only; *at stays. Cost: of a stretch in which none is old a read of some thousand rows. */
+ * transaction of its own; these users have new revisions, and so have the items that move. *at: where the
+ * next stretch begins; 0: that was the last. *n: interactions that went. ERR_BUSY: another one writes, for
+ * whom this waits a moment only; *at stays. Cost: of a stretch in which none is old a read of some thousand
+ * rows. */
 enum err_code store_expire(struct store_conn *c, const struct store_expiry *x, int64_t *at, int64_t *n,
                            struct err *e) ERR_MUST_CHECK;
 
