@@ -185,7 +185,7 @@ START_TEST(test_kinds_that_cannot_be_are_refused)
     const struct store_kind none = {.name = {"interaction", 11}, .weight = 2};
     STORE_FAILS(store_put_kind(f.conn, &none, &changed, &e), ERR_CONFLICT);
     for (int i = 6; i < LIMIT_KINDS; i++) {
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof name, "kind-%d", i);
         const struct store_kind more = {.name = text_of(name), .weight = 1};
         STORE_OK(store_put_kind(f.conn, &more, &changed, &e));
