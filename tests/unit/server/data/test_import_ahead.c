@@ -624,6 +624,7 @@ START_TEST(a_large_import_waits_10_s_for_another_and_is_told_which_and_a_smaller
     (void)snprintf(process, sizeof process, "(process %ld)", (long)getpid());
     STORE_OK(sqlite_load_acquire(f.path, 0, &other, &e));
     files->xSleep = count_sleep;
+    slept_us = 0;
     write_table((size_t)_i, large[_i].n - 1);
     STORE_OK(import_run(&o, &report, &e));
     import_report_fini(&report);

@@ -82,9 +82,9 @@ START_TEST(test_route_only_the_system_calls_are_open)
         bool is_open = false;
         for (size_t k = 0; k < sizeof open / sizeof *open; k++)
             is_open = is_open || strcmp(routes.routes[i].pattern, open[k]) == 0;
-        enum access want = is_open                                                    ? ACCESS_ALL
-                           : strncmp(routes.routes[i].pattern, "/v1/admin/", 10) == 0 ? ACCESS_ADMIN
-                                                                                      : ACCESS_API;
+        bool is_admins = strncmp(routes.routes[i].pattern, "/v1/admin/", 10) == 0 ||
+                         strcmp(routes.routes[i].pattern, "/v1/users/{user}/merge") == 0; /* it forgets one */
+        enum access want = is_open ? ACCESS_ALL : is_admins ? ACCESS_ADMIN : ACCESS_API;
         ck_assert_int_eq(routes.routes[i].access, want);
         ck_assert_uint_eq(route_number(&routes, &routes.routes[i]), i);
     }
