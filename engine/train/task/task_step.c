@@ -228,6 +228,19 @@ struct split_grads {
     double noise, tau, shape; /* by s2 (regression), tau, a */
 };
 
+/* Adds the gradients of asked row i by what its value (df) and the variance phi . C phi (dv) are made of. */
+static void pass_back(struct task_step_private *q, size_t i, size_t m, double df, double dv)
+{
+    const double *phi = q->p + i * m;
+    q->df[i] += df;
+    q->dmore[i] += (real)df;
+    axpy(df, q->mu, q->dp + i * m, m);
+    axpy(2 * dv, q->u, q->dp + i * m, m);
+    axpy(df, phi, q->dmu, m);
+    for (size_t j = 0; j < m; j++)
+        axpy(dv * phi[j], phi, q->dc + j * m, m);
+}
+
 /* Student's t of one asked row: its loss; its gradients into df, dp, dmu, dc and g. */
 static double ask_number(struct task_step *s, const struct split *t, size_t i, double y, double weight,
                          struct split_grads *g)
@@ -250,13 +263,7 @@ static double ask_number(struct task_step *s, const struct split *t, size_t i, d
                           (a + 0.5) * k / (a * (1 + k)));
     g->tau += ds * (noise + v);
     g->noise += t->tau * ds;
-    q->df[i] += df;
-    q->dmore[i] += (real)df;
-    axpy(df, q->mu, q->dp + i * m, m);
-    axpy(2 * dv, q->u, q->dp + i * m, m);
-    axpy(df, phi, q->dmu, m);
-    for (size_t j = 0; j < m; j++)
-        axpy(dv * phi[j], phi, q->dc + j * m, m);
+    pass_back(q, i, m, df, dv);
     return loss;
 }
 
@@ -277,13 +284,7 @@ static double ask_count(struct task_step *s, const struct split *t, size_t i, do
     double dk = special_digamma(k) - special_digamma(y + k) + log1p(said.mean / k) + (y - said.mean) / all;
     double dv = spread < TASK_COUNT_MOST_SPREAD ? df / 2 - weight * dk * k * (k + 1) : 0;
     g->noise += dv;
-    q->df[i] += df;
-    q->dmore[i] += (real)df;
-    axpy(df, q->mu, q->dp + i * m, m);
-    axpy(2 * dv, q->u, q->dp + i * m, m);
-    axpy(df, phi, q->dmu, m);
-    for (size_t j = 0; j < m; j++)
-        axpy(dv * phi[j], phi, q->dc + j * m, m);
+    pass_back(q, i, m, df, dv);
     return task_count_surprise(&said, y);
 }
 

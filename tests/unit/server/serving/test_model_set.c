@@ -1,6 +1,7 @@
 /* server/serving/model_set.c, model_handle.c and what adds and removes models: a process takes models up and
  * lets them go while it answers. Risks: a freed model that a thread still uses; weights of one model under
- * another; a user who changed answered from before; a set that is half there when memory ends. */
+ * another; a user who changed answered from before; a set that is half there when memory ends. Long
+ * because each of these is tried while threads answer, with one set of makers. */
 #include "base/mem.h"
 #include "engine/format/model_write.h"
 #include "server/serving/user_updates.h"
