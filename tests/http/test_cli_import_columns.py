@@ -17,7 +17,11 @@ class Columns(hn.Folder):
         return hn.run("import", "--store", self.store, *words, check=check)
 
     def table(self, name):
-        return [json.loads(x) for x in hn.run("export", name, "--store", self.store).out.splitlines()]
+        """The rows of a table, without the moment of their import."""
+        rows = [json.loads(x) for x in hn.run("export", name, "--store", self.store).out.splitlines()]
+        for row in rows:
+            row.pop("created", None)
+        return rows
 
     def named(self, *pairs):
         return [w for p in pairs for w in ("--column", p)]
