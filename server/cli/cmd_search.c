@@ -167,9 +167,11 @@ static enum err_code print(const struct settings *s, const struct search_outcome
 }
 
 static enum err_code finish(const struct settings *s, const struct search_data *data,
-                            const struct candidate *kept, const struct search_result *result, struct err *e)
+                            const struct candidate *kept, const struct candidate *tried,
+                            const struct search_result *result, struct err *e)
 {
     struct search_measure measure;
+    struct search_beside beside;
     const struct search_outcome o = {.name = s->name,
                                      .version = s->version,
                                      .file = s->out,
@@ -177,17 +179,19 @@ static enum err_code finish(const struct settings *s, const struct search_data *
                                      .inputs = &data->inputs,
                                      .budget_us = s->budget_us,
                                      .result = result,
-                                     .measure = &measure};
+                                     .measure = &measure,
+                                     .beside = &beside};
     enum err_code code = write_model(s, data, kept, result, e);
     if (!code)
-        code = search_measure_file(s->out, data, (uint64_t)s->seed, &measure, e);
+        code = search_measure_file(s->out, data, result->n_reported ? tried : NULL, (uint64_t)s->seed,
+                                   &measure, &beside, e);
     return code ? code : print(s, &o, e);
 }
 
 static enum err_code search(const struct settings *s, struct err *e)
 {
     struct search_data data = {0};
-    struct candidate kept = {0};
+    struct candidate kept = {0}, tried = {0};
     struct search_result result = {0};
     struct progress_bar bar;
     progress_bar_init(&bar);
@@ -204,13 +208,14 @@ static enum err_code search(const struct settings *s, struct err *e)
     enum err_code code = search_data_read(&s->source, o.seed, &data, e);
     if (!code) {
         tell_rows(&data);
-        code = search_run(&data, &o, &kept, &result, e);
+        code = search_run(&data, &o, &kept, &tried, &result, e);
     }
     progress_bar_end(&bar);
     if (!code)
-        code = finish(s, &data, &kept, &result, e);
+        code = finish(s, &data, &kept, &tried, &result, e);
     search_result_fini(&result);
     candidate_fini(&kept);
+    candidate_fini(&tried);
     search_data_fini(&data);
     return code;
 }
@@ -263,7 +268,7 @@ static int cmd_search(int argc, char **argv)
          false},
         {"report", OPTION_INT, &s.report, "N",
          "train so many architectures from scratch, each twice, and tell how far generated weights rank them "
-         "alike",
+         "alike, and what the best of them is worth",
          0, SEARCH_MOST_REPORTED, false},
         {"seed", OPTION_INT, &s.seed, "N", "what is drawn and learned depends on it; latencies are measured",
          0, 9e15, false},

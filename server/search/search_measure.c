@@ -14,7 +14,7 @@ enum { PIECE = 256 };
 
 /* Sums over the rows of each unit that is resampled: a row, or a task. */
 struct units {
-    double *x, *rows; /* (n) */
+    double *x, *rows; /* (n), of room for as many as rows */
     size_t n;
     uint32_t last; /* the task at hand */
 };
@@ -61,45 +61,68 @@ static void answer(struct task_solver *s, const struct search_rows *rows, real *
     }
 }
 
-static enum err_code measure(const struct model *m, const struct search_rows *rows, uint64_t seed,
+/* Of one network: figure, interval and latency; u has the sums of each row or task. */
+static enum err_code measure(const struct model_spec *spec, const struct model_params *params,
+                             const struct search_rows *rows, uint64_t seed, struct units *u,
                              struct search_measure *out, struct err *e)
 {
     struct task_solver solver = {0};
-    struct units u = {.x = mem_alloc_array(rows->n, 2 * sizeof *u.x)};
-    real *x = mem_alloc_array(PIECE * m->spec.d_item, sizeof *x);
-    enum err_code code = u.x && x ? task_solver_init(&solver, &m->spec, &m->params, PIECE, e)
-                                  : err_set(e, ERR_NOMEM, "no memory for %zu rows", rows->n);
+    real *x = mem_alloc_array(PIECE * spec->d_item, sizeof *x);
+    enum err_code code = x ? task_solver_init(&solver, spec, params, PIECE, e)
+                           : err_set(e, ERR_NOMEM, "no memory for %d rows", PIECE);
     if (!code) {
-        u.rows = u.x + rows->n;
         task_solver_start(&solver);
         code = task_solver_solve(&solver)
                    ? ERR_OK
                    : err_set(e, ERR_INTERNAL, "the layer of a task without rows cannot be solved");
     }
     if (!code) {
-        struct bootstrap b = {.root = !m->spec.task.n_classes, .seed = seed};
-        answer(&solver, rows, x, &u);
-        b.rows = u.rows;
-        b.n = u.n;
-        bootstrap_run(&b, u.x, NULL, &out->figure, &out->low, &out->high);
+        answer(&solver, rows, x, u);
+        const struct bootstrap b = {.rows = u->rows, .n = u->n, .root = !spec->task.n_classes, .seed = seed};
+        bootstrap_run(&b, u->x, NULL, &out->figure, &out->low, &out->high);
         out->n_rows = rows->n;
-        code = search_model_latency(&m->spec, &m->params, rows, &out->latency_us, e);
+        code = search_model_latency(spec, params, rows, &out->latency_us, e);
     }
     task_solver_fini(&solver);
-    mem_free(u.x);
     mem_free(x);
     return code;
 }
 
-enum err_code search_measure_file(const char *path, const struct search_data *data, uint64_t seed,
-                                  struct search_measure *out, struct err *e)
+/* written: the sums of the network that was written, of the same rows. */
+static enum err_code measure_beside(const struct candidate *c, const struct search_data *data, uint64_t seed,
+                                    const struct units *written, struct units *u, struct search_beside *out,
+                                    struct err *e)
+{
+    struct search_model m;
+    search_model_of(c, &data->about, 1, &m);
+    enum err_code code = measure(&m.spec, &m.params, &data->test, seed, u, &out->tried, e);
+    const struct bootstrap b = {
+        .rows = u->rows, .n = u->n, .root = !data->about.task.n_classes, .seed = seed};
+    if (!code)
+        bootstrap_run(&b, written->x, u->x, &out->less, &out->less_low, &out->less_high);
+    return code;
+}
+
+enum err_code search_measure_file(const char *path, const struct search_data *data,
+                                  const struct candidate *tried, uint64_t seed, struct search_measure *out,
+                                  struct search_beside *beside, struct err *e)
 {
     struct model *m;
+    size_t n = data->test.n;
     *out = (struct search_measure){0};
     enum err_code code = model_open(path, &m, e);
     if (code)
         return code;
-    code = measure(m, &data->test, seed, out, e);
+    double *sums = mem_alloc_array(n, 4 * sizeof *sums);
+    if (!sums)
+        code = err_set(e, ERR_NOMEM, "no memory for %zu rows", n);
+    struct units of_file = {.x = sums, .rows = sums + n},
+                 of_tried = {.x = sums + 2 * n, .rows = sums + 3 * n};
+    if (!code)
+        code = measure(&m->spec, &m->params, &data->test, seed, &of_file, out, e);
+    if (!code && tried)
+        code = measure_beside(tried, data, seed, &of_file, &of_tried, beside, e);
+    mem_free(sums);
     model_unref(m);
     return code;
 }

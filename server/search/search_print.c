@@ -59,6 +59,21 @@ static void add_agreement(const char *of, const struct search_agreement *a, stru
     add_line("one training, one of another seed", &a->most_kendall, &a->most_spearman, out);
 }
 
+/* What trying by hand finds: the best of the reported ones by training, whatever it takes. */
+static void add_beside(const struct search_outcome *o, struct buf *out)
+{
+    const struct search_beside *b = o->beside;
+    char text[ARCHITECTURE_TEXT_BYTES];
+    buf_addf(
+        out,
+        "\nthe best of those %zu by training: %s, %.3g us a row\n%s %.6g (%.6g to %.6g) on the same rows; "
+        "the written one's less this one's: %.4g (%.4g to %.4g)\n",
+        o->result->n_reported,
+        architecture_text(&o->result->reported[o->result->best].architecture, o->inputs, text),
+        b->tried.latency_us, measure_name(o), b->tried.figure, b->tried.low, b->tried.high, b->less,
+        b->less_low, b->less_high);
+}
+
 /* A network that reads some columns alone needs no others: which they are is worth knowing. */
 static void add_columns(const struct search_outcome *o, const struct architecture *a, struct buf *out)
 {
@@ -99,6 +114,8 @@ void search_print_text(const struct search_outcome *o, struct buf *out)
     buf_addf(out, "%s %.6g (%.6g to %.6g) on %zu rows that chose nothing, %.3g us a row%s\n", measure_name(o),
              m->figure, m->low, m->high, m->n_rows, m->latency_us,
              m->latency_us > o->budget_us ? ", more than the budget when it was timed again" : "");
+    if (r->n_reported)
+        add_beside(o, out);
 }
 
 /* ---- JSON ---- */
@@ -174,11 +191,29 @@ static void put_text(const char *key, const char *text, struct buf *out)
     buf_addc(out, ',');
 }
 
-static void put_measure(const struct search_outcome *o, struct buf *out)
+static void put_measure(const struct search_outcome *o, const struct search_measure *m, struct buf *out)
 {
-    const struct search_measure *m = o->measure;
     buf_addf(out, "\"rows\":%zu,\"%s\":%.6g,\"low\":%.6g,\"high\":%.6g,\"latency_us\":%.4g", m->n_rows,
              measure_name(o), m->figure, m->low, m->high, m->latency_us);
+}
+
+static void put_beside(const struct search_outcome *o, struct buf *out)
+{
+    const struct search_result *r = o->result;
+    const struct search_beside *b = o->beside;
+    buf_adds(out, ",\"best\":{\"network\":");
+    put_member(o, &r->reported[r->best], out);
+    buf_addc(out, ',');
+    put_number("kept", shown(o, r->tried), out);
+    buf_adds(out, ",\"test\":{");
+    put_measure(o, &b->tried, out);
+    buf_adds(out, "},\"less\":{");
+    put_number("value", b->less, out);
+    buf_addc(out, ',');
+    put_number("low", b->less_low, out);
+    buf_addc(out, ',');
+    put_number("high", b->less_high, out);
+    buf_adds(out, "}}");
 }
 
 void search_print_json(const struct search_outcome *o, struct buf *out)
@@ -195,7 +230,7 @@ void search_print_json(const struct search_outcome *o, struct buf *out)
     buf_addc(out, ',');
     put_number("kept", shown(o, r->kept), out);
     buf_adds(out, ",\"test\":{");
-    put_measure(o, out);
+    put_measure(o, o->measure, out);
     buf_adds(out, "},");
     put_members(o, "candidates", r->candidates, r->n_candidates, out);
     if (r->n_reported) {
@@ -205,6 +240,7 @@ void search_print_json(const struct search_outcome *o, struct buf *out)
         put_agreement("plain", &r->plain, out);
         buf_addc(out, ',');
         put_members(o, "architectures", r->reported, r->n_reported, out);
+        put_beside(o, out);
         buf_addc(out, '}');
     }
     buf_adds(out, "}\n");

@@ -16,6 +16,7 @@ struct search_outcome {
     double budget_us;
     const struct search_result *result;
     const struct search_measure *measure;
+    const struct search_beside *beside; /* of a report */
 };
 
 /* Append what was found. The buffer's sticky error is the caller's to look at (buf_check). */

@@ -191,21 +191,25 @@ static enum err_code train_finalists(struct search *s, struct candidate *kept, s
 }
 
 /* Few steps tell architectures apart; what is served is worth more of them. A longer training is no better
- * where there are few rows, and then the shorter one stays. */
+ * where there are few rows, and then the shorter one, whose weights c has and whose score is there, stays. */
+static enum err_code train_longer(struct search *s, struct candidate *c, double *score, struct err *e)
+{
+    double longer;
+    if (!s->o->n_final_steps)
+        return ERR_OK;
+    enum err_code code = fit_scratch(s, &s->c, &c->architecture, 1, s->o->n_final_steps, &longer, e);
+    if (code || !(longer > *score))
+        return code;
+    *score = longer;
+    memcpy(c->values, s->c.values, c->n_values * sizeof *c->values);
+    return ERR_OK;
+}
+
 static enum err_code train_kept(struct search *s, struct candidate *kept, struct err *e)
 {
     struct search_result *to = s->result;
-    struct search_member *m = &to->candidates[to->chosen];
-    double score;
-    to->kept = m->scratch[0];
-    if (!s->o->n_final_steps)
-        return ERR_OK;
-    enum err_code code = fit_scratch(s, &s->c, &m->architecture, 1, s->o->n_final_steps, &score, e);
-    if (code || !(score > to->kept))
-        return code;
-    to->kept = score;
-    memcpy(kept->values, s->c.values, kept->n_values * sizeof *kept->values);
-    return ERR_OK;
+    to->kept = to->candidates[to->chosen].scratch[0];
+    return train_longer(s, kept, &to->kept, e);
 }
 
 /* ---- the report ---- */
@@ -269,7 +273,21 @@ static enum err_code agree(const struct search *s, bool plain, struct search_agr
     return code;
 }
 
-static enum err_code report(struct search *s, struct err *e)
+/* The best of the reported ones, from scratch as a finalist and then as the one that is kept. */
+static enum err_code train_best(struct search *s, struct candidate *tried, struct err *e)
+{
+    struct search_result *to = s->result;
+    for (size_t i = 1; i < to->n_reported; i++) {
+        const double *x = to->reported[i].scratch, *most = to->reported[to->best].scratch;
+        to->best = x[0] + x[1] > most[0] + most[1] ? i : to->best;
+    }
+    enum err_code code = candidate_init(tried, &s->data->about, &s->data->inputs, 2 * BATCH, e);
+    if (!code)
+        code = fit_scratch(s, tried, &to->reported[to->best].architecture, 1, s->o->n_steps, &to->tried, e);
+    return code ? code : train_longer(s, tried, &to->tried, e);
+}
+
+static enum err_code report(struct search *s, struct candidate *tried, struct err *e)
 {
     struct search_result *to = s->result;
     enum err_code code = reserve_report(s, e);
@@ -284,7 +302,9 @@ static enum err_code report(struct search *s, struct err *e)
     }
     if (!code)
         code = agree(s, false, &to->all, e);
-    return code ? code : agree(s, true, &to->plain, e);
+    if (!code)
+        code = agree(s, true, &to->plain, e);
+    return code ? code : train_best(s, tried, e);
 }
 
 /* ---- all of it ---- */
@@ -309,7 +329,8 @@ static enum err_code start(struct search *s, struct candidate *kept, struct err 
 }
 
 enum err_code search_run(const struct search_data *data, const struct search_options *o,
-                         struct candidate *kept, struct search_result *result, struct err *e)
+                         struct candidate *kept, struct candidate *tried, struct search_result *result,
+                         struct err *e)
 {
     struct search s = {.data = data, .o = o, .result = result};
     enum err_code code = start(&s, kept, e);
@@ -324,7 +345,7 @@ enum err_code search_run(const struct search_data *data, const struct search_opt
     if (!code)
         code = train_kept(&s, kept, e);
     if (!code && o->n_reported)
-        code = report(&s, e);
+        code = report(&s, tried, e);
     weight_generator_fini(&s.generator);
     candidate_fini(&s.c);
     return code;

@@ -5,13 +5,14 @@
  *   3 the generated weights of each are measured on the rows to choose by
  *   4 the best few are trained from scratch, and the best of these on the same rows is kept
  *   5 it is trained once more, for longer, and the better one of the two is kept
- *   6 it is measured on rows that had no part in all that
+ *   6 it is measured on rows that had no part in all that (search_measure.h)
  *
  * A report asks how much the third step is worth: architectures are drawn anew and trained from scratch, each
- * twice, with another seed; do generated weights rank them as training does?
+ * twice, with another seed; do generated weights rank them as training does? The best of them by training is
+ * what somebody finds who tries so many by hand: it is then trained as the kept one is, to be beside it.
  * Layer: server/search
  * Threads: confined to its thread.
- * Memory: the hypernetwork four times, two networks of the largest architecture, a line an architecture. */
+ * Memory: the hypernetwork four times, three networks of the largest architecture, a line an architecture. */
 #ifndef SERVER_SEARCH_SEARCH_RUN_H
 #define SERVER_SEARCH_SEARCH_RUN_H
 
@@ -59,14 +60,18 @@ struct search_result {
     double kept;                      /* its score after the last training, if that is better */
     struct search_member *reported;   /* (n_reported) any budget */
     size_t n_reported;
+    size_t best;                        /* of the reported ones, by the mean of both trainings */
+    double tried;                       /* the score of the best, trained as the kept one */
     struct search_agreement all, plain; /* plain: without members that are bad on sight */
 };
 
-/* Runs the search; kept has the weights of the network that is kept. ERR_CONFLICT: no architecture is within
- * the budget; the text says what the smallest latency is. ERR_DEADLINE, ERR_NOMEM. Zero-initialise result;
- * search_result_fini frees whatever is returned. */
+/* Runs the search; kept has the weights of the network that is kept and, after a report, tried those of the
+ * best of the reported ones. ERR_CONFLICT: no architecture is within the budget; the text says what the
+ * smallest latency is. ERR_DEADLINE, ERR_NOMEM. Zero-initialise kept, tried and result; search_result_fini
+ * and candidate_fini free whatever is returned. */
 enum err_code search_run(const struct search_data *data, const struct search_options *o,
-                         struct candidate *kept, struct search_result *result, struct err *e) ERR_MUST_CHECK;
+                         struct candidate *kept, struct candidate *tried, struct search_result *result,
+                         struct err *e) ERR_MUST_CHECK;
 void search_result_fini(struct search_result *r);
 
 #endif

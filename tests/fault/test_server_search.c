@@ -40,13 +40,14 @@ static enum err_code search_once(struct err *e)
                                      .n_generator_steps = 1,
                                      .n_steps = 1};
     struct search_data data = {0};
-    struct candidate kept = {0};
+    struct candidate kept = {0}, tried = {0};
     struct search_result result = {0};
     enum err_code code = search_data_read(&source, 1, &data, e);
     if (!code)
-        code = search_run(&data, &o, &kept, &result, e);
+        code = search_run(&data, &o, &kept, &tried, &result, e);
     search_result_fini(&result);
     candidate_fini(&kept);
+    candidate_fini(&tried);
     search_data_fini(&data);
     return code;
 }

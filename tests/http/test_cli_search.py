@@ -92,6 +92,15 @@ class Search(unittest.TestCase):
             figure = report["all"][name]
             self.assertTrue(-1 <= figure["low"] <= figure["value"] <= figure["high"] <= 1, (name, figure))
 
+    def test_the_best_by_training_is_trained_as_long_and_measured_on_the_same_rows(self):
+        best, all_of_them = self.result["report"]["best"], self.result["report"]["architectures"]
+        self.assertEqual(best["network"], max(all_of_them, key=lambda m: sum(m["from_scratch"])))
+        self.assertEqual(best["test"]["rows"], self.result["test"]["rows"])
+        self.assertTrue(best["test"]["low"] <= best["test"]["accuracy"] <= best["test"]["high"])
+        self.assertAlmostEqual(best["less"]["value"], self.result["test"]["accuracy"] - best["test"]["accuracy"], places=5)
+        self.assertTrue(best["less"]["low"] <= best["less"]["value"] <= best["less"]["high"])
+        self.assertGreater(best["kept"], 0.5)
+
     def test_the_report_is_drawn(self):
         picture = done("plot", self.file("result.json", json.dumps(self.result)), "--chart", "search")
         root = xml.dom.minidom.parseString(picture).documentElement
@@ -109,7 +118,7 @@ class Search(unittest.TestCase):
     def test_text_says_the_same(self):
         r = self.search("--rows", self.table, "--target", "fails", "--report", 3)
         self.assertEqual(r.returncode, 0, r.stderr)
-        for part in ("6 architectures within 1e+09 us", "from scratch", "Kendall", "accuracy 0.", "75 rows that chose nothing"):
+        for part in ("the best of those 3 by training: ", "the written one's less this one's: ", "6 architectures within 1e+09 us", "from scratch", "Kendall", "accuracy 0.", "75 rows that chose nothing"):
             self.assertIn(part, r.stdout)
         self.assertIn("350 rows to learn from, 75 to choose by, 75 to measure on", r.stderr)
 
