@@ -227,7 +227,7 @@ static int cmd_search(int argc, char **argv)
     struct settings s = {.name = "default",
                          .version = version,
                          .candidates = 300,
-                         .finalists = 5,
+                         .finalists = 25,
                          .steps = 4000,
                          .final_steps = 16000,
                          .generator_steps = 20000,
