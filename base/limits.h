@@ -35,6 +35,7 @@ enum {
     LIMIT_ITEM_FIELDS = 128,             /* fields of metadata by which items are filtered */
     LIMIT_FILTER_DEPTH = 16,             /* nesting of a filter */
     LIMIT_FILTER_LEAVES = 256,           /* comparisons of a filter */
+    LIMIT_FILTER_OWN = 64,               /* of them, those of what the user has */
     LIMIT_FILTER_VALUES = 1000,          /* in one list of a filter */
     LIMIT_FILTER_BYTES = 64 * 1024,      /* of a filter as JSON text */
     LIMIT_FILTER_CACHE = 8 << 20,     /* bytes of a model's filters that are kept, between changes of items */

@@ -29,7 +29,8 @@ void api_item_lists_get(struct api_thread *t, struct request *r)
     struct err e = {0};
     if (!sort_param(r, &q.sort) || !api_model(t, r, &handle) ||
         !api_count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
-        !api_category_params(r, q.categories, &q.n_categories) || !filter_param_read(r, handle, &filter))
+        !api_category_params(r, q.categories, &q.n_categories) ||
+        !filter_param_read(r, handle, false, &filter))
         return;
     q.filter = filter;
     struct buf *out = request_answer(r, 200, request_json);

@@ -150,7 +150,7 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
         !api_bool_param(r, "exclude_seen", &exclude_seen) ||
         !api_category_params(r, q->categories, &q->n_categories) || !explain_param(r, q) ||
         !samples_params(r, q) || !exclude_params(r, plan) || !min_score_param(r, &plan->rules) ||
-        !filter_param_read(r, plan->of.handle, &plan->filter))
+        !filter_param_read(r, plan->of.handle, true, &plan->filter))
         return;
     q->filter = plan->filter;
     if (plan->n_exclude_ids || plan->rules.has_min_score)
@@ -159,11 +159,31 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
     plan->of.takes_long = q->explain || q->samples || filter_takes_long(plan->of.handle, q->filter);
 }
 
+/* What the user has of which the filter asks. False: answered with a refusal. */
+static bool find_history(struct api_thread *t, struct request *r, struct recommend_plan *plan)
+{
+    struct recommend_query *q = &plan->q;
+    struct session *s = &t->session;
+    struct err e = {0};
+    if (!plan->filter || !plan->filter->n_own)
+        return true;
+    if (!filter_kinds_find(r, s->conn, plan->filter))
+        return false;
+    own_history_begin(&s->own);
+    q->history = &s->own;
+    if (filter_history_add(s, plan->filter, q->user, &e) == ERR_OK)
+        return true;
+    api_fail(t, r, &e);
+    return false;
+}
+
 void api_recommend_get(struct api_thread *t, struct request *r)
 {
     struct recommend_plan *plan = r->plan;
     struct api_plan *of = &plan->of;
     struct err e = {0};
+    if (!find_history(t, r, plan))
+        return;
     if ((plan->q.explain || plan->q.samples) && !of->cold && !api_reread(t, r, of))
         return;
     plan->q.cold = of->cold;

@@ -2,6 +2,7 @@
  * need no wait is answered where the request was read, as GET /v1/users/{user}/recommendations is. */
 #include "server/api/api.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "server/api/filter_body.h"
 #include "server/api/json_body.h"
@@ -144,6 +145,48 @@ static bool go_on(struct api_thread *t, struct request *r, struct recommendation
     return true;
 }
 
+/* ---- what the filter asks of them ---- */
+
+static bool asks_history(const struct recommend_body *b)
+{
+    return b->filter && b->filter->n_own;
+}
+
+/* Begins with nothing, for the next list. */
+static void begin_history(struct api_thread *t, struct recommend_body *b)
+{
+    own_history_begin(&t->session.own);
+    b->q.history = &t->session.own;
+}
+
+/* What all of them have whom one list is for. */
+static enum err_code read_history(struct api_thread *t, struct recommend_body *b, struct err *e)
+{
+    struct session *s = &t->session;
+    const struct store_user *passing = recommender_user_record(s->recommender);
+    enum err_code code = ERR_OK;
+    begin_history(t, b);
+    if (b->whom == FOR_PASSING)
+        return own_history_add(&s->own, b->filter, passing->interactions, passing->n_interactions,
+                               clock_unix_s(), e);
+    if (b->whom == FOR_USER)
+        return filter_history_add(s, b->filter, b->q.user, e);
+    for (size_t i = 0; i < b->contexts.n && !code; i++)
+        if (b->contexts.list[i].user.data)
+            code = filter_history_add(s, b->filter, b->contexts.list[i].user, e);
+    return code;
+}
+
+/* False: answered with a refusal. */
+static bool find_history(struct api_thread *t, struct request *r, struct recommend_body *b)
+{
+    struct err e = {0};
+    if (!asks_history(b) || read_history(t, b, &e) == ERR_OK)
+        return true;
+    api_fail(t, r, &e);
+    return false;
+}
+
 /* ---- many users ---- */
 
 /* The weights of one of the users, or where he is unknown and that is asked for, the prior's. */
@@ -189,6 +232,10 @@ static bool add_result(struct api_thread *t, const struct request *r, struct rec
     struct weights *weights = NULL;
     size_t before = out->len;
     enum err_code code = acquire(t, plan, user, &weights, e);
+    if (!code && asks_history(&plan->body)) {
+        begin_history(t, &plan->body);
+        code = filter_history_add(&t->session, plan->body.filter, user, e);
+    }
     list_page_fini(&plan->body.page);
     if (!code) {
         begin_list(t, plan, user, weights);
@@ -229,7 +276,6 @@ static void answer_users(struct api_thread *t, struct request *r, struct recomme
 
 /* ---- one ---- */
 
-/* False: answered with a refusal. */
 /* The numbers of the kinds that the body names. False: answered with a refusal. */
 static bool find_kinds(struct api_thread *t, struct request *r, struct recommend_body *b)
 {
@@ -296,6 +342,8 @@ static void answer_one(struct api_thread *t, struct request *r, struct recommend
 {
     struct api_plan *of = &plan->of;
     struct recommend_query *q = &plan->body.q;
+    if (!find_history(t, r, &plan->body))
+        return;
     if ((q->explain || q->samples) && !of->cold && of->user.data && !api_reread(t, r, of))
         return;
     if (plan->body.goes_on && !go_on(t, r, plan))
@@ -316,7 +364,10 @@ static void answer_one(struct api_thread *t, struct request *r, struct recommend
 
 static void answer(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
 {
-    if (plan->body.whom == FOR_USERS)
+    struct recommend_body *b = &plan->body;
+    if (asks_history(b) && !filter_kinds_find(r, t->session.conn, b->filter))
+        return;
+    if (b->whom == FOR_USERS)
         answer_users(t, r, plan);
     else if (plan->body.whom == FOR_USER ||
              (plan->body.whom == FOR_CONTEXTS ? make_blend(t, r, plan) : make_passing(t, r, plan)))

@@ -24,7 +24,7 @@ void api_similar_get(struct api_thread *t, struct request *r)
     }
     q.index = (uint32_t)index;
     struct item_filter *filter;
-    if (!filter_param_read(r, handle, &filter))
+    if (!filter_param_read(r, handle, false, &filter))
         return;
     q.filter = filter;
     struct buf *out = request_answer(r, 200, request_json);

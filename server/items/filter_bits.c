@@ -282,6 +282,10 @@ static void mark(struct compiling *k, size_t at, size_t depth, uint64_t *bits)
         mark_leaf(k, node, bits);
         return;
     }
+    if (node->kind == FILTER_OWN) { /* of who has nothing */
+        memset(bits, 0, k->n_words * sizeof *bits);
+        return;
+    }
     memset(bits, node->kind == FILTER_ANY ? 0 : 0xFF, k->n_words * sizeof *bits);
     for (size_t child = at + 1; child < node->end; child = k->f->nodes[child].end) {
         mark(k, child, depth + 1, room);

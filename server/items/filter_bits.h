@@ -1,4 +1,4 @@
-/* filter_bits - a filter as bits: the items of a catalogue of which it holds.
+/* filter_bits - a filter as bits: the items of a catalogue of which it holds, for who has none of them.
  * Cost: a comparison is done once for each distinct value of its field, and a look an item (figures:
  *   docs/results.md).
  * Layer: server/items

@@ -17,6 +17,7 @@ struct reading {
     filter_fault_fn *told;
     void *arg;
     size_t n_leaves;
+    bool of_user;        /* somebody's history may be asked */
     struct buf pointer;  /* to where the reading is */
     bool faulty, failed; /* for want of memory */
 };
@@ -297,7 +298,7 @@ static void read_leaf(struct reading *k, json_t *tree)
     known =
         known && find_field(k, (struct text){json_string_value(field), json_string_length(field)}, &leaf, &c);
     leave(k, had);
-    size_t parent = add_node(k, (struct filter_node){.kind = FILTER_ALL});
+    size_t parent = add_node(k, (struct filter_node){.kind = FILTER_ALL, .tree = tree});
     for (int i = 0; i < FILTER_COMPARES; i++) {
         leaf.value = json_object_get(tree, compares[i]);
         leaf.compare = (enum filter_compare)i;
@@ -316,12 +317,74 @@ static void read_leaf(struct reading *k, json_t *tree)
         k->f->nodes[parent].end = k->f->n_nodes;
 }
 
+/* ---- what the user has ---- */
+
+/* Its days to seconds; 0: ever. */
+static bool read_within(struct reading *k, const json_t *asked, int64_t *seconds)
+{
+    static const double most = 36500, day = 86400;
+    const json_t *days = json_object_get(asked, "within_days");
+    double n = json_number_value(days);
+    *seconds = 0;
+    if (!days)
+        return true;
+    size_t had = enter(k, "within_days");
+    bool ok = json_is_number(days) && n > 0 && n <= most;
+    if (ok)
+        *seconds = (int64_t)ceil(n * day);
+    else
+        fault(k, "expected a number of days above 0, at most %.0f", most);
+    leave(k, had);
+    return ok;
+}
+
+static void add_own(struct reading *k, json_t *tree, struct filter_own own)
+{
+    struct item_filter *f = k->f;
+    const char *pointer = buf_text(&k->pointer);
+    if (!pointer || !MEM_RESERVE(f->own, f->own_capacity, f->n_own + 1)) {
+        k->failed = true;
+        return;
+    }
+    (void)snprintf(own.pointer, sizeof own.pointer, "%s/kind", pointer);
+    size_t at = add_node(k, (struct filter_node){.kind = FILTER_OWN, .own = f->n_own, .tree = tree});
+    f->own[f->n_own++] = own;
+    if (at != SIZE_MAX)
+        f->nodes[at].end = at + 1;
+}
+
+/* {"has_kind": {"kind": ..., "within_days": ...}} */
+static void read_has_kind(struct reading *k, json_t *tree)
+{
+    const json_t *asked = json_object_get(tree, "has_kind"), *kind = json_object_get(asked, "kind");
+    struct filter_own own = {.kind = {json_string_value(kind), json_string_length(kind)}};
+    size_t had, n_known = 1 + (json_object_get(asked, "within_days") != NULL);
+    if (json_object_size(tree) != 1)
+        fault(k, "beside has_kind there is nothing else");
+    had = enter(k, "has_kind");
+    if (!k->of_user)
+        fault(k, "this list is nobody's: has_kind asks for what the user has whom a list is for");
+    else if (!kind || json_object_size(asked) != n_known)
+        fault(k, "expected an object with kind, or kind and within_days");
+    else if (!own.kind.data || own.kind.len == 0 || own.kind.len > LIMIT_KIND_BYTES)
+        fault(k, "expected the name of a kind of events as kind");
+    else if (++k->n_leaves > LIMIT_FILTER_LEAVES)
+        fault(k, "a filter may have %d comparisons", LIMIT_FILTER_LEAVES);
+    else if (k->f->n_own == LIMIT_FILTER_OWN)
+        fault(k, "a filter may have %d has_kind", LIMIT_FILTER_OWN);
+    else if (read_within(k, asked, &own.within))
+        add_own(k, tree, own);
+    leave(k, had);
+}
+
+/* ---- the tree of trees ---- */
+
 static void read_tree(struct reading *k, json_t *tree, size_t depth);
 
 static void read_children(struct reading *k, json_t *list, const char *name, enum filter_kind kind,
-                          size_t depth)
+                          json_t *tree, size_t depth)
 {
-    size_t at = add_node(k, (struct filter_node){.kind = kind}), had = enter(k, name);
+    size_t at = add_node(k, (struct filter_node){.kind = kind, .tree = tree}), had = enter(k, name);
     if (kind == FILTER_NOT)
         read_tree(k, list, depth + 1);
     else if (!json_is_array(list))
@@ -353,16 +416,18 @@ static void read_tree(struct reading *k, json_t *tree, size_t depth)
             continue;
         if (json_object_size(tree) != 1)
             fault(k, "beside %s there is nothing else", names[i]);
-        read_children(k, children, names[i], (enum filter_kind)i, depth);
+        read_children(k, children, names[i], (enum filter_kind)i, tree, depth);
         return;
     }
     if (json_object_get(tree, "field"))
         read_leaf(k, tree);
+    else if (json_object_get(tree, "has_kind"))
+        read_has_kind(k, tree);
     else
-        fault(k, "expected an object with all, any, not or field");
+        fault(k, "expected an object with all, any, not, field or has_kind");
 }
 
-/* ---- life ---- */
+/* ---- the text ---- */
 
 static int append(const char *text, size_t n, void *out)
 {
@@ -370,32 +435,83 @@ static int append(const char *text, size_t n, void *out)
     return 0;
 }
 
-/* The text by which equal filters are found; jansson fails for want of memory. */
-static void write_text(struct reading *k)
+/* The text by which equal filters are found; jansson fails for want of memory. ERR_LIMIT: it is too long. */
+static enum err_code write_text(struct item_filter *f)
 {
-    struct buf *text = &k->f->text;
-    if (json_dump_callback(k->f->tree, append, text, JSON_COMPACT | JSON_SORT_KEYS) ||
-        text->failed == ERR_NOMEM)
-        k->failed = true;
-    else if (text->failed)
-        fault(k, "a filter may have %d bytes", LIMIT_FILTER_BYTES);
+    int rc = json_dump_callback(f->tree, append, &f->text, JSON_COMPACT | JSON_SORT_KEYS);
+    return rc ? ERR_NOMEM : f->text.failed;
 }
 
-enum err_code item_filter_read(json_t *tree, const struct item_columns *columns, filter_fault_fn *told,
-                               void *arg, struct item_filter **out, struct err *e)
+/* ---- what asks nothing of the user ---- */
+
+static bool asks_user(const struct item_filter *f, size_t at)
+{
+    for (size_t i = at; i < f->nodes[at].end; i++)
+        if (f->nodes[i].kind == FILTER_OWN)
+            return true;
+    return false;
+}
+
+/* Makes the node's tree a filter of its own. */
+static bool add_part(struct item_filter *f, size_t at)
+{
+    struct filter_node *node = &f->nodes[at];
+    struct item_filter *part;
+    if (!MEM_RESERVE(f->parts, f->parts_capacity, f->n_parts + 1) ||
+        !(part = mem_zalloc_array(1, sizeof *part)))
+        return false;
+    f->parts[f->n_parts] = part;
+    node->part = ++f->n_parts;
+    part->tree = json_incref(node->tree);
+    part->n_nodes = part->capacity = node->end - at;
+    part->nodes = mem_alloc_array(part->n_nodes, sizeof *part->nodes);
+    buf_init(&part->text, LIMIT_FILTER_BYTES);
+    for (size_t i = 0; part->nodes && i < part->n_nodes; i++) {
+        part->nodes[i] = f->nodes[at + i];
+        part->nodes[i].part = 0;
+        part->nodes[i].end -= at;
+    }
+    return part->nodes && write_text(part) == ERR_OK;
+}
+
+static bool split(struct item_filter *f, size_t at)
+{
+    if (f->nodes[at].kind == FILTER_OWN)
+        return true;
+    if (!asks_user(f, at))
+        return add_part(f, at);
+    for (size_t child = at + 1; child < f->nodes[at].end; child = f->nodes[child].end)
+        if (!split(f, child))
+            return false;
+    return true;
+}
+
+/* ---- life ---- */
+
+static void end_text(struct reading *k)
+{
+    enum err_code code = write_text(k->f);
+    if (code == ERR_LIMIT)
+        fault(k, "a filter may have %d bytes", LIMIT_FILTER_BYTES);
+    else if (code)
+        k->failed = true;
+}
+
+enum err_code item_filter_read(json_t *tree, const struct item_columns *columns, bool of_user,
+                               filter_fault_fn *told, void *arg, struct item_filter **out, struct err *e)
 {
     struct item_filter *f = mem_zalloc_array(1, sizeof *f);
     *out = NULL;
     if (!f)
         return err_set(e, ERR_NOMEM, "no memory for a filter");
-    struct reading k = {.f = f, .columns = columns, .told = told, .arg = arg};
+    struct reading k = {.f = f, .columns = columns, .told = told, .arg = arg, .of_user = of_user};
     buf_init(&f->text, LIMIT_FILTER_BYTES);
     buf_init(&k.pointer, LIMIT_FILTER_BYTES);
     f->tree = json_incref(tree);
     read_tree(&k, tree, 1);
     if (!k.faulty && !k.failed)
-        write_text(&k);
-    bool failed = k.failed || k.pointer.failed;
+        end_text(&k);
+    bool failed = k.failed || k.pointer.failed || (!k.faulty && f->n_own && !split(f, 0));
     buf_fini(&k.pointer);
     if (k.faulty || failed)
         item_filter_free(f);
@@ -408,6 +524,10 @@ void item_filter_free(struct item_filter *f)
 {
     if (!f)
         return;
+    for (size_t i = 0; i < f->n_parts; i++)
+        item_filter_free(f->parts[i]);
+    mem_free(f->parts);
+    mem_free(f->own);
     mem_free(f->nodes);
     buf_fini(&f->text);
     json_decref(f->tree);

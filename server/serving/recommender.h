@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "server/items/own_history.h"
 #include "server/serving/list_page.h"
 #include "server/serving/list_rules.h"
 #include "server/serving/model_handle.h"
@@ -134,6 +135,7 @@ struct recommend_query {
         *items; /* of which the rules are, as model_handle_items gave it last; NULL: the newest */
     const struct list_rules *rules;    /* NULL: any item */
     const struct item_filter *filter;  /* NULL: none */
+    const struct own_history *history; /* of which the filter asks, if it does; NULL: nothing */
     const struct recommend_more *more; /* NULL: nothing */
 };
 

@@ -181,8 +181,11 @@ static enum err_code list_left(struct recommender *p, const struct item_snapshot
                                const struct weights *w, const struct recommend_query *q,
                                const struct item_list *list, uint64_t **out, struct err *e)
 {
-    const struct list_allowing allowing = {
-        .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter, .rules = q->rules};
+    const struct list_allowing allowing = {.categories = q->categories,
+                                           .n_categories = q->n_categories,
+                                           .filter = q->filter,
+                                           .history = q->history,
+                                           .rules = q->rules};
     const uint64_t *allowed = NULL;
     size_t n_words = (item_snapshot_count(items) + 63) / 64;
     enum err_code code = recommender_allow(p, items, &allowing, &allowed, e);

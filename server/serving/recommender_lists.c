@@ -37,9 +37,12 @@ static void add_categories(struct recommender *p, const struct item_snapshot *it
 
 /* Takes out what is not in a filter. */
 static enum err_code apply_filter(struct recommender *p, const struct item_snapshot *items,
-                                  const struct item_filter *filter, struct err *e)
+                                  const struct list_allowing *a, struct err *e)
 {
+    const struct item_filter *filter = a->filter;
     struct filter_bits *bits;
+    if (filter->n_own)
+        return own_history_apply(a->history, filter, items, p->allowed, e);
     enum err_code code = item_snapshot_filter(items, filter, &bits, e);
     if (code)
         return code;
@@ -72,7 +75,7 @@ enum err_code recommender_allow(struct recommender *p, const struct item_snapsho
     for (size_t i = 0; i < n_shown; i++)
         p->allowed[a->page->shown[i] / 64] &= ~((uint64_t)1 << (a->page->shown[i] % 64));
     *allowed = p->allowed;
-    return a->filter ? apply_filter(p, items, a->filter, e) : ERR_OK;
+    return a->filter ? apply_filter(p, items, a, e) : ERR_OK;
 }
 
 /* Of a filter that leaves one item in so many, each of these is scored, which takes less than a pass over
@@ -123,6 +126,7 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
     const struct list_allowing allowing = {.categories = q->categories,
                                            .n_categories = q->n_categories,
                                            .filter = q->filter,
+                                           .history = q->history,
                                            .rules = rules,
                                            .page = q->more && !rules->diversity ? q->more->page : NULL};
     enum err_code code = recommender_allow(p, items, &allowing, &filter.allowed, e);

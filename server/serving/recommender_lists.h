@@ -15,9 +15,10 @@
 struct list_allowing {
     const struct text *categories; /* (n_categories) one of them; 0: any item */
     size_t n_categories;
-    const struct item_filter *filter; /* NULL: none */
-    const struct list_rules *rules;   /* whose excluded items are left out; NULL: none */
-    const struct list_page *page;     /* what was shown is left out; NULL: nothing was */
+    const struct item_filter *filter;  /* NULL: none */
+    const struct own_history *history; /* what he has of whom it asks; NULL: nothing */
+    const struct list_rules *rules;    /* whose excluded items are left out; NULL: none */
+    const struct list_page *page;      /* what was shown is left out; NULL: nothing was */
 };
 
 /* What is listed, as the first entries of the recommender: n of at most `most`; more: there are others,

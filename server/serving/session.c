@@ -38,5 +38,6 @@ void session_fini(struct session *s)
 {
     recommender_free(s->recommender);
     store_task_fini(&s->task);
+    own_history_fini(&s->own);
     store_disconnect(s->conn);
 }

@@ -17,6 +17,7 @@ struct session {
     struct store_conn *writer; /* within a write: serving's, else NULL */
     struct recommender *recommender;
     struct store_task task; /* room for what is stored of one */
+    struct own_history own; /* room for what a user has of whom a filter asks */
 };
 
 /* On failure *s is to be given to session_fini all the same. */

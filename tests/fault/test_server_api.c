@@ -81,6 +81,11 @@ static const struct {
      "\"title\",\"eq\":\"x\"}},"
      "{\"field\":\"categories\",\"has\":\"c\"}]}}",
      200},
+    {"POST", "/v1/recommendations",
+     "{\"user\":\"ann\",\"exclude_seen\":false,\"filter\":{\"any\":[{\"field\":\"id\",\"in\":[\"1\",\"2\"]},"
+     "{\"not\":{\"has_kind\":{\"kind\":\"interaction\",\"within_days\":30}}},"
+     "{\"has_kind\":{\"kind\":\"interaction\"}}]}}",
+     200},
     {"DELETE", "/v1/admin/items/1", NULL, 204},
     {"GET", "/v1/items/1", NULL, 200},
     {"GET", "/metrics", NULL, 200},

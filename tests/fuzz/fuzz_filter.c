@@ -44,12 +44,15 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n)
     if (end)
         (void)metadata_scan_each(&scan, (struct text){end + 1, n - len - 1}, set_member, &columns);
     json_t *tree = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
-    if (tree && item_filter_read(tree, &columns, tell, &n_faults, &f, &e))
+    if (tree && item_filter_read(tree, &columns, true, tell, &n_faults, &f, &e))
         abort();
     if (tree && !f == !n_faults)
         abort();
     for (size_t i = 0; f && i < f->n_nodes; i++)
         if (f->nodes[i].end <= i || f->nodes[i].end > f->n_nodes)
+            abort();
+    for (size_t i = 0; f && i < f->n_parts; i++)
+        if (f->parts[i]->n_own || f->parts[i]->n_nodes == 0)
             abort();
     item_filter_free(f);
     json_decref(tree);
