@@ -22,6 +22,11 @@ int64_t clock_unix_s(void);
 /* Milliseconds since 1970-01-01 UTC, for log lines. */
 int64_t clock_unix_ms(void);
 
+/* The moment as text that sorts as time does, 20261130T150935.325Z: for names of files, and for the versions
+ * of trainings that are given none. To the millisecond: small models train in less than a second. */
+enum { CLOCK_STAMP_BYTES = 32 };
+void clock_stamp(char out[CLOCK_STAMP_BYTES]);
+
 /* Processor time of the calling thread, in nanoseconds: what a computation costs, whatever else the machine
  * does. */
 int64_t clock_thread_ns(void);

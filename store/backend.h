@@ -182,7 +182,8 @@ struct store_backend {
     void (*discard_new)(struct store *s);
 
     /* ERR_INVALID: the database has tools of its own for that. */
-    enum err_code (*backup)(struct store_conn *c, const char *path, struct err *e);
+    enum err_code (*backup)(struct store_conn *c, const char *path, const struct store_patience *patience,
+                            struct err *e);
     enum err_code (*backup_file)(const char *name, const char *path, bool force, struct err *e);
     enum err_code (*restore_file)(const char *name, const char *from, struct err *e);
 };

@@ -67,9 +67,10 @@ enum err_code store_backup_file(const char *url, const char *path, bool force, s
     return backend->backup_file ? backend->backup_file(name, path, force, e) : refuse_backup(e);
 }
 
-enum err_code store_backup(struct store_conn *c, const char *path, struct err *e)
+enum err_code store_backup(struct store_conn *c, const char *path, const struct store_patience *patience,
+                           struct err *e)
 {
-    return c->backend->backup ? c->backend->backup(c, path, e) : refuse_backup(e);
+    return c->backend->backup ? c->backend->backup(c, path, patience, e) : refuse_backup(e);
 }
 
 enum err_code store_restore_file(const char *url, const char *from, struct err *e)

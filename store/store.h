@@ -742,7 +742,17 @@ enum err_code store_backup_file(const char *url, const char *path, bool force, s
  * when a process has the store open. */
 enum err_code store_restore_file(const char *url, const char *from, struct err *e) ERR_MUST_CHECK;
 
-/* Writes a consistent copy of the whole store to a new file while others read and write. */
-enum err_code store_backup(struct store_conn *c, const char *path, struct err *e) ERR_MUST_CHECK;
+/* Asked now and then by what takes long: whether it is to end. */
+struct store_patience {
+    bool (*ended)(void *arg);
+    void *arg;
+};
+
+/* Writes a consistent copy of the whole store to a new file while others read and write, by this connection
+ * alone: a process that serves keeps its locks. The file is its owner's alone, checked, and appears whole or
+ * not at all. ERR_CONFLICT when there is one; ERR_DEADLINE when patience (or NULL) ended; ERR_FULL, ERR_IO of
+ * either file. */
+enum err_code store_backup(struct store_conn *c, const char *path, const struct store_patience *patience,
+                           struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -13,6 +13,7 @@
 #include "server/http/request.h"
 #include "server/http/route.h"
 #include "server/http/tokens.h"
+#include "server/serving/backups.h"
 #include "server/serving/session.h"
 
 #include <stdatomic.h>
@@ -24,6 +25,7 @@ struct api {
     struct metrics *metrics;
     struct tokens tokens; /* no admin token: admin calls are off; no API token: the others need none */
     struct hosts hosts;
+    struct backups backups;
     atomic_bool draining;
     atomic_bool ready;
     bool access_log, access_log_ids; /* without the latter no path is logged: it has ids */
@@ -159,7 +161,8 @@ route_fn api_recommend_plan, api_recommend_get, api_recommendations_plan, api_re
     api_metrics_get, api_openapi_get, api_index_get, api_models_get, api_task_predict_plan,
     api_task_predict_post, api_tasks_predict_post, api_tasks_guess_post, api_task_examples_post, api_task_get,
     api_task_weights_get, api_admin_task_put, api_admin_task_patch, api_admin_task_delete,
-    api_admin_tasks_post, api_admin_class_delete, api_kinds_get, api_kinds_put, api_interaction_delete;
+    api_admin_tasks_post, api_admin_class_delete, api_kinds_get, api_kinds_put, api_interaction_delete,
+    api_backup_post;
 
 /* The calls for tasks, of a model of trained ones (api_trained.c). */
 void api_trained_predict_plan(struct api_thread *t, struct request *r);

@@ -26,7 +26,8 @@ enum {
 /* name, help; beside those of the door and of the serving core */
 #define API_COUNTERS(X)                                                                                      \
     X(rejected_auth, "Requests refused for want of a valid token")                                           \
-    X(rejected_host, "Requests refused because they named another host")
+    X(rejected_host, "Requests refused because they named another host")                                     \
+    X(backups, "Copies of the store made by POST /v1/admin/backup")
 
 struct metrics {
     atomic_uint_fast64_t requests[METRICS_MAX_ROUTES][METRICS_CLASSES];    /* by route and status / 100 - 1 */

@@ -43,6 +43,8 @@ static const struct route rows[] = {
      NULL},
     {"PUT", "/v1/admin/event-kinds", ACCESS_ADMIN, BODY_JSON, no_params, ROUTE_WRITES, NULL, api_kinds_put,
      NULL},
+    {"POST", "/v1/admin/backup", ACCESS_ADMIN, BODY_NONE, no_params, ROUTE_COPIES, NULL, api_backup_post,
+     NULL},
     {"GET", "/v1/users/{user}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_user_get, NULL},
     {"GET", "/v1/users/{user}/export", ACCESS_API, BODY_NONE, no_params, ROUTE_READS, NULL,
      api_user_export_get, always_long},

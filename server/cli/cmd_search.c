@@ -1,5 +1,6 @@
 /* hypernet search: rows or images and a budget of time in, the model of the best network within it out. An
  * interrupt ends it; nothing is then written. */
+#include "base/clock.h"
 #include "base/talk.h"
 #include "engine/format/model_write.h"
 #include "engine/kernels/blas_memory.h"
@@ -222,8 +223,8 @@ static enum err_code search(const struct settings *s, struct err *e)
 
 static int cmd_search(int argc, char **argv)
 {
-    char version[VERSIONS_NOW_BYTES];
-    versions_now(version);
+    char version[CLOCK_STAMP_BYTES];
+    clock_stamp(version);
     struct settings s = {.name = "default",
                          .version = version,
                          .candidates = 300,

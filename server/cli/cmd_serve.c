@@ -41,7 +41,7 @@ static const struct option_apart apart[] = {
     {"access-log", "access-log-routes"}, {"access-log-routes", "access-log"}, {NULL, NULL}};
 
 struct settings {
-    const char *store, *listen, *admin_token_file, *api_token_file, *warm_file, *log_file;
+    const char *store, *listen, *admin_token_file, *api_token_file, *warm_file, *log_file, *backup_dir;
     struct option_list models, allowed_hosts;
     size_t cache_bytes, max_body_bytes, max_body_memory;
     int64_t threads, workers, max_connections, max_per_address, max_queue;
@@ -60,7 +60,7 @@ static void allow_files(const struct http_config *config)
     enum { FILES_A_WORKER = 2 }; /* the store and its log */
     enum { OTHER_FILES = 256 };  /* models, log */
     size_t n_connections = config->max_connections + LIMIT_RESERVED_CONNECTIONS;
-    size_t n_workers = config->n_workers + config->n_write_workers + 2 + config->n_long_workers;
+    size_t n_workers = config->n_workers + config->n_write_workers + 4 + config->n_long_workers;
     struct rlimit most;
     if (getrlimit(RLIMIT_NOFILE, &most))
         return;
@@ -349,13 +349,16 @@ static enum err_code serve(const struct settings *s, struct err *e)
                       .metrics = &metrics,
                       .access_log = s->access_log || s->access_log_routes,
                       .access_log_ids = !s->access_log_routes,
-                      .events_create = s->events_create};
+                      .events_create = s->events_create,
+                      .backups = {.folder = s->backup_dir}};
     struct running running = {.api = &api};
     struct signals_calls calls = {&running, hang_up, settle, too_late};
     struct signals *signals = NULL;
     mem_share_heap();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the store, not the end */
     enum err_code code = check_outputs(s, e);
+    if (!code && s->backup_dir)
+        code = backups_check("--backup-dir", s->backup_dir, e);
     if (!code && s->log_file)
         code = log_to_file(s->log_file, e);
     if (!code)
@@ -472,6 +475,8 @@ static int cmd_serve(int argc, char **argv)
          "interactions that are older go; 0: as their kinds say", 0, 20000, false},
         {"events-create", OPTION_FLAG, &s.events_create, NULL,
          "events may create users and items (create=true) without the admin token", 0, 0, false},
+        {"backup-dir", OPTION_STRING, &s.backup_dir, "FOLDER",
+         "where POST /v1/admin/backup puts copies of the store; without it that call is off", 0, 0, false},
         {"access-log", OPTION_FLAG, &s.access_log, NULL, "one JSON line a request on standard error", 0, 0,
          false},
         {"access-log-routes", OPTION_FLAG, &s.access_log_routes, NULL,

@@ -404,8 +404,8 @@ static void leave_variables(struct settings *s, bool solved, const struct option
 
 static int cmd_train(int argc, char **argv)
 {
-    char version[32];
-    versions_now(version);
+    char version[CLOCK_STAMP_BYTES];
+    clock_stamp(version);
     struct settings s = {
         .name = "default",
         .version = version,

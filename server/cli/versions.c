@@ -131,15 +131,3 @@ enum err_code versions_describe(const char *path, bool json, struct buf *out, st
     store_close(store);
     return code;
 }
-
-void versions_now(char out[VERSIONS_NOW_BYTES])
-{
-    int64_t now_ms = clock_unix_ms();
-    time_t now = (time_t)(now_ms / 1000);
-    struct tm parts;
-    size_t n = gmtime_r(&now, &parts) ? strftime(out, VERSIONS_NOW_BYTES, "%Y%m%dT%H%M%S", &parts) : 0;
-    if (n)
-        (void)snprintf(out + n, VERSIONS_NOW_BYTES - n, ".%03dZ", (int)(now_ms % 1000));
-    else
-        (void)snprintf(out, VERSIONS_NOW_BYTES, "%lld", (long long)now_ms);
-}

@@ -9,11 +9,6 @@
 #include "base/err.h"
 #include "store/store.h"
 
-/* The version of a training that is given none: the time in UTC to the millisecond, for small models train in
- * less than a second, and contexts of two versions must not mix. */
-enum { VERSIONS_NOW_BYTES = 32 };
-void versions_now(char out[VERSIONS_NOW_BYTES]);
-
 /* Drops contexts of old versions of a model, but for the newest `keep` with this one; 0: drops none. *n: how
  * many went. */
 enum err_code versions_trim(struct store_conn *c, const char *model, const char *version, int64_t keep,

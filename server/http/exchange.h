@@ -29,6 +29,7 @@ struct http_server {
     struct http_address address;
     char id_prefix[REQUEST_ID_BYTES / 2]; /* of the requests' own ids: the start and the process */
     atomic_ullong n_ids;
+    atomic_bool ends; /* nobody is answered any more */
 };
 
 /* What hangs on a connection while a request lasts. */

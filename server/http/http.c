@@ -212,7 +212,8 @@ static enum err_code worker_start(void *arg, void **thread, struct err *e)
 static bool client_left(const void *exchange)
 {
     const struct exchange *x = exchange;
-    return connection_abandoned(x->of, clock_monotonic_ns() - x->queued_ns);
+    return atomic_load_explicit(&x->server->ends, memory_order_relaxed) ||
+           connection_abandoned(x->of, clock_monotonic_ns() - x->queued_ns);
 }
 
 static void run_job(struct http_server *s, void *thread, struct exchange *x)
@@ -253,17 +254,18 @@ static void worker_stop(void *arg, void *thread)
     s->handler.thread_free(thread);
 }
 
-/* Of scans few wait: each does for seconds, and who asked is gone before many are over. */
+/* Of scans and copies few wait: each does for seconds, and who asked is gone before many are over. */
 static size_t max_waiting(const struct http_server *s, size_t queue)
 {
     enum { MAX_SCANS = 8 };
-    return queue == QUEUE_SCAN && s->config.max_queue > MAX_SCANS ? MAX_SCANS : s->config.max_queue;
+    bool few = queue == QUEUE_SCAN || queue == QUEUE_COPY;
+    return few && s->config.max_queue > MAX_SCANS ? MAX_SCANS : s->config.max_queue;
 }
 
 static void hand_over(struct exchange *x)
 {
-    static const char *const kinds[N_QUEUES] = {"reads", "writes", "large writes",
-                                                "explanations and large bodies", "scans"};
+    static const char *const kinds[N_QUEUES] = {
+        "reads", "writes", "large writes", "explanations and large bodies", "scans", "copies"};
     struct http_server *s = x->server;
     enum route_queue queue = route_queue(x->request);
     x->waits = false;
@@ -464,6 +466,9 @@ static enum err_code start_connections(struct http_server *s, struct err *e)
     return connections_new(&config, s->handler.counters, &s->connections, e);
 }
 
+/* One waits for the disk while the other one does, and what both read they read once. */
+enum { COPY_WORKERS = 2 };
+
 static enum err_code start_workers(struct http_server *s, struct err *e)
 {
     struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
@@ -471,7 +476,8 @@ static enum err_code start_workers(struct http_server *s, struct err *e)
                                   [QUEUE_WRITE] = s->config.n_write_workers,
                                   [QUEUE_BULK] = 1,
                                   [QUEUE_LONG] = s->config.n_long_workers,
-                                  [QUEUE_SCAN] = 1};
+                                  [QUEUE_SCAN] = 1,
+                                  [QUEUE_COPY] = COPY_WORKERS};
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < N_QUEUES && !code; i++)
         code = workers_start(n_threads[i], max_waiting(s, i), &calls, &s->workers[i], e);
@@ -544,6 +550,7 @@ void http_stop(struct http_server *s, unsigned max_s)
     int64_t end_ns = clock_monotonic_ns() + (int64_t)max_s * 1000000000;
     while (atomic_load(&s->handler.counters->in_flight) > 0 && clock_monotonic_ns() < end_ns)
         (void)usleep(2000);
+    atomic_store(&s->ends, true); /* who would compute for longer sees it where it looks for its client */
     /* Jobs first: every suspended connection is resumed by its job, and the daemon must not stop before that.
      */
     stop_workers(s);

@@ -15,6 +15,7 @@
     X(PROBLEM_ADMIN_OFF, "admin-off", 403, "Admin calls are off: the server has no admin token")             \
     X(PROBLEM_FOREIGN_HOST, "foreign-host", 403, "The server is not asked by this name")                     \
     X(PROBLEM_CREATE_OFF, "create-off", 403, "Creating by events needs the admin token")                     \
+    X(PROBLEM_BACKUP_OFF, "backup-off", 403, "Backups are off: the server has no folder for them")           \
     X(PROBLEM_UNKNOWN_PATH, "unknown-path", 404, "There is nothing at this path")                            \
     X(PROBLEM_UNKNOWN_USER, "unknown-user", 404, "There is no such user")                                    \
     X(PROBLEM_UNKNOWN_TASK, "unknown-task", 404, "There is no such task")                                    \
@@ -22,6 +23,7 @@
     X(PROBLEM_NO_ITEM, "item-not-found", 404, "There is no such item")                                       \
     X(PROBLEM_WRONG_METHOD, "wrong-method", 405, "The path does not take this method")                       \
     X(PROBLEM_LIST_GONE, "list-gone", 409, "The list cannot go on")                                          \
+    X(PROBLEM_BACKUP_RUNS, "backup-runs", 409, "A backup is being made")                                     \
     X(PROBLEM_TOO_LARGE, "too-large", 413, "The request is larger than a limit allows")                      \
     X(PROBLEM_TARGET_TOO_LONG, "target-too-long", 414, "The path and query are longer than a limit allows")  \
     X(PROBLEM_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood")          \

@@ -127,6 +127,8 @@ enum route_queue route_queue(const struct request *r)
         return has_large_body(r) ? QUEUE_BULK : QUEUE_WRITE;
     if (r->route->class == ROUTE_SCANS)
         return QUEUE_SCAN;
+    if (r->route->class == ROUTE_COPIES)
+        return QUEUE_COPY;
     return has_large_body(r) || r->takes_long || takes_long(r) ? QUEUE_LONG : QUEUE_READ;
 }
 

@@ -20,14 +20,15 @@ enum route_class {
                         needs no wait; else a worker does */
     ROUTE_READS,     /* a worker from the start: it waits for the store to be read */
     ROUTE_WRITES,    /* likewise, for the store's lock */
-    ROUTE_SCANS      /* likewise, and it goes through all that the store has of a kind */
+    ROUTE_SCANS,     /* likewise, and it goes through all that the store has of a kind */
+    ROUTE_COPIES     /* likewise, and it writes out all of it: minutes */
 };
 
 /* Who does what an HTTP thread may not. Each has a queue and threads of its own, so that what one kind waits
  * for holds up no other: writes wait for the store's lock, long computations for processors, reads for
  * little. Large writes are made one by one, so that a small one waits for one of them at most; scans too, of
- * which each takes a processor for seconds. */
-enum route_queue { QUEUE_READ, QUEUE_WRITE, QUEUE_BULK, QUEUE_LONG, QUEUE_SCAN, N_QUEUES };
+ * which each takes a processor for seconds; copies wait for the disk. */
+enum route_queue { QUEUE_READ, QUEUE_WRITE, QUEUE_BULK, QUEUE_LONG, QUEUE_SCAN, QUEUE_COPY, N_QUEUES };
 
 struct api_thread;
 typedef void route_fn(struct api_thread *t, struct request *r);

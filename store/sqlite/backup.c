@@ -14,9 +14,12 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const char over_it[] = "--force overwrites it", never[] = "a backup never overwrites";
 
 static enum err_code system_error(const char *what, const char *path, struct err *e)
 {
@@ -47,6 +50,15 @@ static enum err_code sync_folder(const char *path, struct err *e)
 
 /* ---- copies ---- */
 
+/* What the check says of a page that it could not read is no damage: the code is the reading's. */
+static enum err_code code_of_damage(const char *said)
+{
+    static const char before[] = "unable to get the page. error code=";
+    const char *at = strstr(said, before);
+    enum err_code code = at ? sqlite_code((int)strtol(at + sizeof before - 1, NULL, 10)) : ERR_CORRUPT;
+    return code ? code : ERR_CORRUPT;
+}
+
 /* Whether every page and row of the file is sound. */
 static enum err_code check_whole(struct sqlite_conn *c, struct err *e)
 {
@@ -59,7 +71,7 @@ static enum err_code check_whole(struct sqlite_conn *c, struct err *e)
     if (rc != SQLITE_ROW)
         code = sqlite_fail_opening(c, rc, "check it", e);
     else if (!said || strcmp(said, "ok") != 0)
-        code = err_set(e, ERR_CORRUPT, "store %s: damaged: %s", c->store->path,
+        code = err_set(e, said ? code_of_damage(said) : ERR_NOMEM, "store %s: damaged: %s", c->store->path,
                        said ? said : "no memory to say how");
     sqlite3_finalize(s);
     return code;
@@ -73,7 +85,7 @@ static enum err_code copy_to(struct sqlite_conn *c, const char *path, struct err
     sqlite3_stmt *s = NULL;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0 && errno == EEXIST)
-        return err_set(e, ERR_CONFLICT, "%s exists; a backup never overwrites", path);
+        return err_set(e, ERR_CONFLICT, "%s exists; %s", path, never);
     if (fd < 0)
         return system_error("back up to", path, e);
     enum err_code code = fchmod(fd, S_IRUSR | S_IWUSR) == 0 ? ERR_OK : system_error("back up to", path, e);
@@ -89,14 +101,6 @@ static enum err_code copy_to(struct sqlite_conn *c, const char *path, struct err
     if (!code)
         code = sync_path(path, O_RDONLY, e);
     if (code)
-        (void)unlink(path);
-    return code;
-}
-
-enum err_code sqlite_backup(struct store_conn *conn, const char *path, struct err *e)
-{
-    enum err_code code = copy_to((struct sqlite_conn *)conn, path, e);
-    if (!code && (code = sync_folder(path, e)))
         (void)unlink(path);
     return code;
 }
@@ -139,33 +143,66 @@ static enum err_code open_source(const char *path, struct source *from, struct e
     return code;
 }
 
-/* A whole and checked copy of a store's file beside `path`, under a name that is New. */
-static enum err_code checked_copy(const char *source, const char *path, char **out, struct err *e)
+/* SQLite asks so often that a copy ends within milliseconds, and so seldom that it costs nothing. */
+enum { STEPS_BETWEEN_QUESTIONS = 20000 };
+
+static int ask(void *arg)
 {
-    struct source from;
+    const struct store_patience *patience = arg;
+    return patience->ended(patience->arg);
+}
+
+static void be_patient(struct sqlite_conn *c, const struct store_patience *patience)
+{
+    sqlite3_progress_handler(c->db, patience ? STEPS_BETWEEN_QUESTIONS : 0, patience ? ask : NULL,
+                             (void *)patience);
+}
+
+/* Whether every page and row of a copy is sound. */
+static enum err_code check_copy(const char *name, const struct store_patience *patience, struct err *e)
+{
+    struct source copy;
+    enum err_code code = open_source(name, &copy, e);
+    if (code)
+        return code;
+    be_patient(&copy.conn, patience);
+    code = check_whole(&copy.conn, e);
+    close_source(&copy);
+    return code;
+}
+
+/* A whole and checked copy of what a connection reads beside `path`, under a name that is New. */
+static enum err_code checked_copy(struct sqlite_conn *c, const char *path,
+                                  const struct store_patience *patience, char **out, struct err *e)
+{
     char suffix[32];
     (void)snprintf(suffix, sizeof suffix, ".new-%ld", (long)getpid());
     char *name = sqlite_beside(path, suffix);
     if (!name)
         return err_set(e, ERR_NOMEM, "no memory for a path");
-    enum err_code code = open_source(source, &from, e);
-    if (!code) {
-        code = check_whole(&from.conn, e);
-        if (!code)
-            code = copy_to(&from.conn, name, e);
-        close_source(&from);
-    }
-    bool made = code == ERR_OK;
-    if (made && !(code = open_source(name, &from, e))) {
-        code = check_whole(&from.conn, e);
-        close_source(&from);
-    }
-    if (code && made)
+    be_patient(c, patience);
+    enum err_code code = copy_to(c, name, e);
+    be_patient(c, NULL);
+    if (!code && (code = check_copy(name, patience, e)))
         (void)unlink(name);
     if (code)
         mem_free(name);
     else
         *out = name;
+    return code;
+}
+
+/* The same of a store's file, which is checked before. */
+static enum err_code checked_copy_of_file(const char *source, const char *path, char **out, struct err *e)
+{
+    struct source from;
+    enum err_code code = open_source(source, &from, e);
+    if (code)
+        return code;
+    code = check_whole(&from.conn, e);
+    if (!code)
+        code = checked_copy(&from.conn, path, NULL, out, e);
+    close_source(&from);
     return code;
 }
 
@@ -246,18 +283,18 @@ static int rename_to_new(const char *name, const char *path)
 }
 
 /* A name that nobody has: what came meanwhile is refused, where a plain rename would replace it. */
-static enum err_code put_new(const char *name, const char *path, struct err *e)
+static enum err_code put_new(const char *name, const char *path, bool may_force, struct err *e)
 {
     enum err_code code = ERR_OK;
     if (rename_to_new(name, path) != 0) {
         if (errno == EEXIST)
-            return err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path);
+            return err_set(e, ERR_CONFLICT, "%s exists; %s", path, may_force ? over_it : never);
         if (is_not_for_us(errno))
             return err_set(
                 e, ERR_IO,
                 "back up to %s: its file system cannot name a file without replacing another (%s); give "
-                "--force, or a place on another file system",
-                path, strerror(errno));
+                "%sa place on another file system",
+                path, strerror(errno), may_force ? "--force, or " : "");
         return system_error("back up to", path, e);
     }
     if ((code = sync_folder(path, e)))
@@ -300,7 +337,7 @@ static enum err_code find_place(const char *store, const char *path, bool force,
     if (there)
         code = check_other_file(&found, path, store, e);
     if (!code && there && !force)
-        code = err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path);
+        code = err_set(e, ERR_CONFLICT, "%s exists; %s", path, over_it);
     if (!code && there && !S_ISREG(found.st_mode))
         code = err_set(e, ERR_CONFLICT, "%s is no regular file; give the backup another name", path);
     if (!code)
@@ -318,14 +355,38 @@ enum err_code sqlite_backup_file(const char *store, const char *path, bool force
     char *name = NULL, *file = NULL;
     enum err_code code = find_place(store, path, force, &file, e);
     if (!code)
-        code = checked_copy(store, file, &name, e);
+        code = checked_copy_of_file(store, file, &name, e);
     if (!code)
-        code = force ? replace("back up to", false, name, file, e) : put_new(name, file, e);
+        code = force ? replace("back up to", false, name, file, e) : put_new(name, file, true, e);
     if (name && (code || !force)) /* a forced one has been renamed */
         (void)unlink(name);
     mem_free(name);
     mem_free(file);
     return code;
+}
+
+static enum err_code refuse_impatience(struct err *e)
+{
+    err_clear(e);
+    return err_set(e, ERR_DEADLINE, "the backup was ended, and nothing of it is left");
+}
+
+enum err_code sqlite_backup(struct store_conn *conn, const char *path, const struct store_patience *patience,
+                            struct err *e)
+{
+    struct err why = {0};
+    char *name = NULL;
+    if (access(path, F_OK) == 0)
+        return err_set(e, ERR_CONFLICT, "%s exists; %s", path, never);
+    enum err_code code = checked_copy((struct sqlite_conn *)conn, path, patience, &name, &why);
+    if (code && patience && patience->ended(patience->arg))
+        return refuse_impatience(e);
+    if (!code)
+        code = put_new(name, path, false, &why);
+    if (name)
+        (void)unlink(name); /* it has two names now, or none that stays */
+    mem_free(name);
+    return code ? err_set(e, code, "%s", why.text) : ERR_OK;
 }
 
 /* ---- restoring ---- */
@@ -338,7 +399,7 @@ enum err_code sqlite_restore_file(const char *store, const char *from, struct er
     if (!code)
         code = check_nobody_has("restore to", place.file, e);
     if (!code)
-        code = checked_copy(from, place.file, &name, e);
+        code = checked_copy_of_file(from, place.file, &name, e);
     if (!code && (code = replace("restore to", true, name, place.file, e)))
         (void)unlink(name);
     mem_free(name);

@@ -581,7 +581,7 @@ enum err_code sqlite_guard(struct store_conn *, struct err *);
 enum err_code sqlite_store_check_place(struct store *, struct err *);
 bool sqlite_let_go(struct store_conn *);
 enum err_code sqlite_settle(struct store_conn *, struct err *);
-enum err_code sqlite_backup(struct store_conn *, const char *, struct err *);
+enum err_code sqlite_backup(struct store_conn *, const char *, const struct store_patience *, struct err *);
 enum err_code sqlite_read_user(struct store_conn *, struct text, const struct store_context_key *,
                                struct store_user *, struct err *);
 enum err_code sqlite_read_context(struct store_conn *, struct text, const struct store_context_key *,

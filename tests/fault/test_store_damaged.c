@@ -178,7 +178,7 @@ static enum err_code use(void)
         (void)snprintf(copy, sizeof copy, "%s/copy.db", f.dir);
         read_everything(c);
         write_something(c);
-        if (store_backup(c, copy, NULL) == ERR_OK)
+        if (store_backup(c, copy, NULL, NULL) == ERR_OK)
             (void)unlink(copy);
         read_everything(c);
     }

@@ -301,7 +301,7 @@ static const char *backup_path(void)
 
 static enum err_code back_up(struct store_conn *c, struct err *e)
 {
-    return store_backup(c, backup_path(), e);
+    return store_backup(c, backup_path(), NULL, e);
 }
 
 /* Whether the backup is whole, or there is none, as the code said; and removes it. */

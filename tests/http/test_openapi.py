@@ -18,6 +18,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
          ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/users/{user}/export"), ("get", "/v1/items"), ("get", "/v1/users/{user}/similar"),
          ("post", "/v1/users/{user}/merge"), ("get", "/v1/admin/event-kinds"), ("put", "/v1/admin/event-kinds"),
+         ("post", "/v1/admin/backup"),
          ("get", "/openapi.json"), ("get", "/")}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -272,6 +273,13 @@ class Contract(hn.Case):
             answer = server.request("PUT", "/v1/admin/users/u1", {})
             self.assertEqual(answer.status, 403)
             self.check(answer, "PUT", "/v1/admin/users/{user}")
+
+    def test_answers_of_backups_fit_the_contract(self):
+        self.check(self.server.admin("POST", "/v1/admin/backup"), "POST", "/v1/admin/backup")
+        with hn.Server("--backup-dir", hn.temporary_folder()) as server:
+            answer = server.admin("POST", "/v1/admin/backup")
+            self.assertEqual(answer.status, 201, answer)
+            self.check(answer, "POST", "/v1/admin/backup")
 
     def test_schemas_refuse_what_is_wrong(self):
         """A contract that lets everything through would pass the tests above."""

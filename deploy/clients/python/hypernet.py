@@ -369,6 +369,10 @@ class Hypernet:
 
     # ---- the server ----
 
+    def backup(self) -> Json:
+        """A copy of the whole store in the server's --backup-dir: {"file", "bytes", ...}. Needs the admin token; give the client a timeout for it."""
+        return self.request("POST", "/v1/admin/backup")
+
     def models(self) -> List[Json]:
         return self.request("GET", "/v1/models")["models"]
 

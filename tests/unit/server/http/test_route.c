@@ -110,7 +110,9 @@ START_TEST(test_route_says_by_its_class_who_runs_it)
             !of_many && !scans &&
             (strstr(route->pattern, "/recommendations") || strstr(route->pattern, "/predictions"));
         bool reads = of_many || strcmp(route->method, "GET") == 0;
+        bool copies = strcmp(route->pattern, "/v1/admin/backup") == 0;
         enum route_class want = is_inline   ? ROUTE_INLINE
+                                : copies    ? ROUTE_COPIES
                                 : may_block ? ROUTE_MAY_BLOCK
                                 : scans     ? ROUTE_SCANS
                                 : reads     ? ROUTE_READS
@@ -139,6 +141,7 @@ static const struct {
     {"DELETE", "/v1/admin/items/a", 0, true, QUEUE_WRITE},
     {"POST", "/v1/events", 50000, true, QUEUE_BULK},
     {"POST", "/v1/tasks/predictions", 100, true, QUEUE_SCAN},
+    {"POST", "/v1/admin/backup", 0, true, QUEUE_COPY},
     {"POST", "/v1/tasks/predictions", 50000, true, QUEUE_SCAN},
 };
 

@@ -60,9 +60,9 @@ START_TEST(test_a_backup_is_the_store_at_one_moment_and_never_overwrites)
     int64_t last, copied;
     char *before = store_fixture_dump(f.conn);
     STORE_OK(store_last_change(f.conn, &last, &e));
-    STORE_OK(store_backup(f.conn, path, &e));
+    STORE_OK(store_backup(f.conn, path, NULL, &e));
     store_fixture_user(f.conn, "later", "{}");
-    STORE_FAILS(store_backup(f.conn, path, &e), ERR_CONFLICT);
+    STORE_FAILS(store_backup(f.conn, path, NULL, &e), ERR_CONFLICT);
     struct store *s;
     struct store_conn *c;
     STORE_OK(store_open(path, STORE_READ_WRITE, &s, &e));
@@ -77,7 +77,42 @@ START_TEST(test_a_backup_is_the_store_at_one_moment_and_never_overwrites)
     mem_free(before);
     mem_free(after);
     (void)snprintf(path, sizeof path, "%s/none/backup.db", f.dir);
-    STORE_FAILS(store_backup(f.conn, path, &e), ERR_IO);
+    STORE_FAILS(store_backup(f.conn, path, NULL, &e), ERR_IO);
+}
+END_TEST
+
+static bool end_at_once(void *arg)
+{
+    ++*(int *)arg;
+    return true;
+}
+
+/* Whoever waits for it may go; what was written goes too. */
+START_TEST(test_a_backup_that_nobody_waits_for_ends_and_leaves_no_file)
+{
+    int n_asked = 0;
+    const struct store_patience none = {end_at_once, &n_asked};
+    char path[128], part[160], id[16], *before;
+    (void)snprintf(path, sizeof path, "%s/backup.db", f.dir);
+    STORE_OK(store_begin(f.conn, &e));
+    for (int i = 0; i < 20000; i++) {
+        int64_t revision;
+        bool created;
+        (void)snprintf(id, sizeof id, "u%d", i);
+        STORE_OK(store_put_user(f.conn, text_of(id), text_of("{}"), &revision, &created, &e));
+    }
+    STORE_OK(store_commit(f.conn, &e));
+    before = store_fixture_dump(f.conn);
+    STORE_FAILS(store_backup(f.conn, path, &none, &e), ERR_DEADLINE);
+    ck_assert_int_gt(n_asked, 0);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    (void)snprintf(part, sizeof part, "%s.new-%ld", path, (long)getpid());
+    ck_assert_int_ne(access(part, F_OK), 0);
+    STORE_OK(store_backup(f.conn, path, NULL, &e)); /* the connection is as good as before */
+    char *after = store_fixture_dump(f.conn);
+    ck_assert_str_eq(before, after);
+    mem_free(before);
+    mem_free(after);
 }
 END_TEST
 
@@ -86,10 +121,10 @@ START_TEST(test_a_backup_inside_a_transaction_fails_and_leaves_no_file)
     char path[128];
     (void)snprintf(path, sizeof path, "%s/backup.db", f.dir);
     STORE_OK(store_begin(f.conn, &e));
-    ck_assert_int_ne(store_backup(f.conn, path, NULL), ERR_OK);
+    ck_assert_int_ne(store_backup(f.conn, path, NULL, NULL), ERR_OK);
     store_rollback(f.conn);
     ck_assert_int_ne(access(path, F_OK), 0);
-    STORE_OK(store_backup(f.conn, path, &e));
+    STORE_OK(store_backup(f.conn, path, NULL, &e));
 }
 END_TEST
 
@@ -110,7 +145,7 @@ START_TEST(test_no_connection_is_made_to_a_file_that_took_the_place_of_the_open_
     size_t n_before, n_after;
     store_fixture_user(f.conn, "ann", "{}");
     (void)snprintf(other, sizeof other, "%s/other.db", f.dir);
-    STORE_OK(store_backup(f.conn, other, &e));
+    STORE_OK(store_backup(f.conn, other, NULL, &e));
     store_fixture_user(f.conn, "bob", "{}");
     before = store_fixture_read_file(other, &n_before);
     if (_i)
@@ -264,6 +299,7 @@ END_TEST
 
 SUITE("store sqlite", start, stop, {test_urls_of_other_kinds_and_missing_files_are_refused},
       {test_a_backup_is_the_store_at_one_moment_and_never_overwrites},
+      {test_a_backup_that_nobody_waits_for_ends_and_leaves_no_file},
       {test_a_backup_inside_a_transaction_fails_and_leaves_no_file},
       {test_no_connection_is_made_to_a_file_that_took_the_place_of_the_open_one, 2},
       {test_a_new_store_that_is_discarded_leaves_no_file},

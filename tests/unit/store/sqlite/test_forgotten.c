@@ -262,7 +262,7 @@ START_TEST(test_files_are_their_owner_s_alone_whatever_the_umask)
     store_fixture_user(f.conn, "ann", "{}");
     char path[128];
     (void)snprintf(path, sizeof path, "%s.copy", f.path);
-    STORE_OK(store_backup(f.conn, path, &e));
+    STORE_OK(store_backup(f.conn, path, NULL, &e));
     for (size_t i = 0; i < 4; i++) {
         struct stat st;
         (void)snprintf(path, sizeof path, "%s%s", f.path, suffixes[i]);
