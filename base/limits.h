@@ -98,7 +98,11 @@ enum {
     LIMIT_SCORE_SAMPLES = 1000, /* draws of a context: a generation each */
     LIMIT_EXPLAIN_REASONS = 10, /* the largest `explain` */
     LIMIT_EXPLAIN_ITEMS = 100,  /* the largest `limit` of an answer with explanations */
-    LIMIT_EXTRA_ITEMS = 10000,  /* items ranked beyond a model's own until the next training */
+    LIMIT_LIST_LOOKS = 100000,  /* rows that one page of all items or users looks at */
+    LIMIT_LIST_BYTES = 1 << 20, /* of a page, after which it ends */
+    LIMIT_SEARCH_BYTES = 256,   /* of words that titles are searched for */
+    LIMIT_SEARCH_WORDS = 16,
+    LIMIT_EXTRA_ITEMS = 10000,                /* items ranked beyond a model's own until the next training */
     LIMIT_EXTRA_ROWS = 4 * LIMIT_EXTRA_ITEMS, /* with those deleted since the start, whose rows stay */
     LIMIT_ITEM_TAKERS = 512,                  /* newest takers that move an item beyond a model's own */
     LIMIT_ITEMS_PER_CALL = 10000,             /* in one POST /v1/admin/items */

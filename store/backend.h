@@ -41,6 +41,10 @@ struct store_backend {
     enum err_code (*item_key_of)(struct store_conn *c, struct text id, int64_t *key, struct err *e);
     enum err_code (*each_item)(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
                                struct err *e);
+    enum err_code (*list_items)(struct store_conn *c, struct text from, store_look_fn *look,
+                                store_item_fn *fn, void *arg, struct err *e);
+    enum err_code (*list_users)(struct store_conn *c, struct text from, store_look_fn *look,
+                                store_user_fn *fn, void *arg, struct err *e);
     enum err_code (*read_item)(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                                struct err *e);
     enum err_code (*each_taker)(struct store_conn *c, int64_t item_key, const struct store_context_key *key,

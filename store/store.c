@@ -163,6 +163,18 @@ enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn
     return c->backend->each_item(c, since, fn, arg, e);
 }
 
+enum err_code store_list_items(struct store_conn *c, struct text from, store_look_fn *look, store_item_fn *fn,
+                               void *arg, struct err *e)
+{
+    return c->backend->list_items(c, from, look, fn, arg, e);
+}
+
+enum err_code store_list_users(struct store_conn *c, struct text from, store_look_fn *look, store_user_fn *fn,
+                               void *arg, struct err *e)
+{
+    return c->backend->list_users(c, from, look, fn, arg, e);
+}
+
 enum err_code store_read_item(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                               struct err *e)
 {

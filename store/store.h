@@ -236,6 +236,21 @@ typedef bool store_interaction_fn(void *arg, int64_t user_key, const struct stor
 enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
                               struct err *e) ERR_MUST_CHECK;
 
+/* ---- lists by ids ---- */
+
+/* What a list does with a row of which it knows key and id. */
+enum store_look { STORE_SKIP, STORE_TAKE, STORE_END };
+typedef enum store_look store_look_fn(void *arg, int64_t key, struct text id);
+
+/* The items, or users, in the order of their ids' bytes, from the id `from` on (NULL data: the first). look
+ * is told of each row, and fn of those that it takes and that are still there: not of deleted items. One
+ * snapshot; neither may use the connection. Cost: a step of an index a look, and a row for each that is
+ * taken. */
+enum err_code store_list_items(struct store_conn *c, struct text from, store_look_fn *look, store_item_fn *fn,
+                               void *arg, struct err *e) ERR_MUST_CHECK;
+enum err_code store_list_users(struct store_conn *c, struct text from, store_look_fn *look, store_user_fn *fn,
+                               void *arg, struct err *e) ERR_MUST_CHECK;
+
 /* Tells fn of one item, also of a deleted one; ERR_NOTFOUND when there is none. */
 enum err_code store_read_item(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                               struct err *e) ERR_MUST_CHECK;

@@ -154,7 +154,7 @@ bool api_reread(struct api_thread *t, struct request *r, struct api_plan *plan);
 
 /* The calls, by file. */
 route_fn api_recommend_plan, api_recommend_get, api_recommendations_plan, api_recommendations_post,
-    api_predict_plan, api_predict_post, api_events_post, api_user_get, api_user_export_get,
+    api_predict_plan, api_predict_post, api_events_post, api_user_get, api_users_get, api_user_export_get,
     api_similar_users_get, api_item_lists_get, api_merge_post, api_admin_user_put, api_admin_user_patch,
     api_admin_user_delete, api_admin_users_post, api_item_get, api_similar_get, api_admin_item_put,
     api_admin_item_patch, api_admin_item_delete, api_admin_items_post, api_health_get, api_ready_get,

@@ -1,6 +1,6 @@
 /* GET /v1/items/{item}, PUT, PATCH and DELETE /v1/admin/items/{item}, POST /v1/admin/items. Faults of a
  * body's parts are gathered, as in api_register.c. */
-#include "server/api/api.h"
+#include "server/api/api_lists.h"
 
 #include "base/limits.h"
 #include "server/api/batch.h"
@@ -321,6 +321,17 @@ static void add_json(struct buf *out, const char *key, struct text json)
     buf_add(out, json.data, json.len);
 }
 
+void api_item_add_known(struct buf *out, const struct store_item *item)
+{
+    if (item->title.data) {
+        buf_adds(out, ",\"title\":");
+        buf_add_json_string(out, item->title.data, item->title.len);
+    }
+    add_json(out, "categories", item->categories);
+    add_json(out, "metadata", item->metadata);
+    item_life_body_add(out, &item->life);
+}
+
 static bool show(void *arg, const struct store_item *item)
 {
     struct showing *s = arg;
@@ -331,13 +342,7 @@ static bool show(void *arg, const struct store_item *item)
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, item->id.data, item->id.len);
     buf_addf(out, ",\"revision\":%lld", (long long)item->revision);
-    if (item->title.data) {
-        buf_adds(out, ",\"title\":");
-        buf_add_json_string(out, item->title.data, item->title.len);
-    }
-    add_json(out, "categories", item->categories);
-    add_json(out, "metadata", item->metadata);
-    item_life_body_add(out, &item->life);
+    api_item_add_known(out, item);
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* GET /v1/items?sort=popular|trending: the items that everybody takes. The first call after changes sums all
  * interactions, so it has the worker of scans. */
-#include "server/api/api.h"
+#include "server/api/api_lists.h"
 
 #include "base/limits.h"
 #include "server/api/filter_body.h"
@@ -21,13 +21,30 @@ static bool sort_param(struct request *r, enum item_sort *out)
     return false;
 }
 
+/* What lists by id take alone. */
+static bool refuse_page_params(struct request *r)
+{
+    static const char *const names[] = {"cursor", "prefix", "q"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (request_param_of(r, names[i]).data) {
+            problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "%s is of lists by id: it does not go with sort",
+                           names[i]);
+            return true;
+        }
+    return false;
+}
+
 void api_item_lists_get(struct api_thread *t, struct request *r)
 {
     struct sorted_query q = {.limit = 10};
     struct model_handle *handle;
     struct item_filter *filter;
     struct err e = {0};
-    if (!sort_param(r, &q.sort) || !api_model(t, r, &handle) ||
+    if (!request_param_of(r, "sort").data) {
+        api_items_page(t, r);
+        return;
+    }
+    if (refuse_page_params(r) || !sort_param(r, &q.sort) || !api_model(t, r, &handle) ||
         !api_count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
         !api_category_params(r, q.categories, &q.n_categories) ||
         !filter_param_read(r, handle, false, &filter))

@@ -20,7 +20,10 @@ static const char *const example_params[] = {"model", "create", "on_error", "unk
 static const char *const put_task_params[] = {"model", "unknown_category", NULL};
 static const char *const put_tasks_params[] = {"model", "on_error", "unknown_category", NULL};
 static const char *const model_params[] = {"model", NULL};
-static const char *const item_list_params[] = {"sort", "limit", "category", "model", "filter", NULL};
+static const char *const item_list_params[] = {"sort",   "limit",  "category", "model", "filter",
+                                               "cursor", "prefix", "q",        NULL};
+static const char *const user_list_params[] = {"limit", "cursor", "prefix", NULL};
+static const char *const item_scan_params[] = {"sort", "category", "filter", "q", NULL};
 static const char *const limit_params[] = {"limit", "model", NULL};
 static const char *const always_long[] = {"*", NULL};
 static const char *const write_params[] = {"model", "on_error", "create", NULL};
@@ -45,6 +48,8 @@ static const struct route rows[] = {
      NULL},
     {"POST", "/v1/admin/backup", ACCESS_ADMIN, BODY_NONE, no_params, ROUTE_COPIES, NULL, api_backup_post,
      NULL},
+    /* Who asks for one must know whom; all of them are for the admin alone. */
+    {"GET", "/v1/users", ACCESS_ADMIN, BODY_NONE, user_list_params, ROUTE_READS, NULL, api_users_get, NULL},
     {"GET", "/v1/users/{user}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_user_get, NULL},
     {"GET", "/v1/users/{user}/export", ACCESS_API, BODY_NONE, no_params, ROUTE_READS, NULL,
      api_user_export_get, always_long},
@@ -61,7 +66,7 @@ static const struct route rows[] = {
     {"POST", "/v1/admin/users", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, write_params, ROUTE_WRITES, NULL,
      api_admin_users_post, NULL},
     {"GET", "/v1/items", ACCESS_API, BODY_NONE, item_list_params, ROUTE_SCANS, NULL, api_item_lists_get,
-     NULL},
+     item_scan_params},
     {"GET", "/v1/items/{item}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_item_get, NULL},
     {"GET", "/v1/items/{item}/similar", ACCESS_API, BODY_NONE, similar_params, ROUTE_READS, NULL,
      api_similar_get, NULL},

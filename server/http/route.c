@@ -125,7 +125,7 @@ enum route_queue route_queue(const struct request *r)
 {
     if (r->route->class == ROUTE_WRITES)
         return has_large_body(r) ? QUEUE_BULK : QUEUE_WRITE;
-    if (r->route->class == ROUTE_SCANS)
+    if (r->route->class == ROUTE_SCANS && (!r->route->long_params || takes_long(r)))
         return QUEUE_SCAN;
     if (r->route->class == ROUTE_COPIES)
         return QUEUE_COPY;

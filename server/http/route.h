@@ -44,7 +44,7 @@ struct route {
     route_fn *plan; /* of ROUTE_MAY_BLOCK: reads r to r->plan or refuses it, waits for nothing; else NULL */
     route_fn *run;  /* answers r; of ROUTE_MAY_BLOCK by its plan */
     /* Query parameters with any of which it is a long computation, NULL-terminated; "*": it always is. NULL:
-     * none. */
+     * none. Of ROUTE_SCANS those with which it scans, else it is a read; NULL: it always scans. */
     const char *const *long_params;
 };
 

@@ -11,8 +11,8 @@ static int64_t time_of(sqlite3_stmt *s, int column, int64_t none)
     return sqlite3_column_type(s, column) == SQLITE_NULL ? none : sqlite3_column_int64(s, column);
 }
 
-/* A row of ITEM_OF and EACH_ITEM. */
-static enum err_code row_of(struct sqlite_conn *c, sqlite3_stmt *s, struct store_item *item, struct err *e)
+enum err_code sqlite_item_of_row(struct sqlite_conn *c, sqlite3_stmt *s, struct store_item *item,
+                                 struct err *e)
 {
     *item = (struct store_item){.key = sqlite3_column_int64(s, 0),
                                 .revision = sqlite3_column_int64(s, 5),
@@ -41,7 +41,7 @@ enum err_code sqlite_each_item(struct store_conn *conn, int64_t since, store_ite
     int rc = SQLITE_DONE;
     while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct store_item item;
-        code = row_of(c, s, &item, e);
+        code = sqlite_item_of_row(c, s, &item, e);
         wanted = !code && fn(arg, &item);
     }
     enum err_code ended = sqlite_stepped(c, s, rc, "read the items", e);
@@ -58,7 +58,7 @@ enum err_code sqlite_read_item(struct store_conn *conn, struct text id, store_it
     int rc = sqlite3_step(s);
     enum err_code code = ERR_OK;
     if (rc == SQLITE_ROW)
-        code = row_of(c, s, &item, e);
+        code = sqlite_item_of_row(c, s, &item, e);
     else
         code = rc == SQLITE_DONE ? err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data)
                                  : sqlite_fail(c, rc, "read an item", e);

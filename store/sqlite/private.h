@@ -118,6 +118,14 @@ _Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
     X(ITEM_OF, "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                         \
                    "") " AS r, deleted, hidden, available_from, available_until, created FROM items WHERE "  \
                        "id = ?1 AND r >= 0")                                                                 \
+    X(LIST_ITEMS, "SELECT item_key, id FROM items WHERE id >= ?1 ORDER BY id")                               \
+    X(LIST_USERS, "SELECT user_key, id FROM users WHERE id >= ?1 ORDER BY id")                               \
+    X(LISTED_ITEM,                                                                                           \
+      "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                                  \
+          "") " AS r, deleted, hidden, available_from, available_until, created FROM items WHERE "           \
+              "item_key = ?1 AND r >= 0 AND deleted = 0")                                                    \
+    X(LISTED_USER, "SELECT user_key, id, profile, " SQLITE_REVISION(                                         \
+                       "") " AS r FROM users WHERE user_key = ?1 AND r >= 0")                                \
     X(EACH_TAKER,                                                                                            \
       "SELECT c.embedding, " SQLITE_TAKER_WEIGHT                                                             \
       " FROM interactions i JOIN users u ON u.user_key = i.user_key "                                        \
@@ -525,7 +533,12 @@ enum err_code sqlite_check_kind(struct sqlite_conn *c, int32_t number, struct er
 enum err_code sqlite_write_user(struct sqlite_conn *c, struct text id, int64_t key, struct text profile,
                                 int64_t revision, struct err *e) ERR_MUST_CHECK;
 
-/* The same of an item, by a statement of (key or id, title, categories, metadata, revision), and of whether
+/* An item as the row of a statement with the columns of ITEM_OF has it; its texts are borrowed until the next
+ * step. */
+enum err_code sqlite_item_of_row(struct sqlite_conn *c, sqlite3_stmt *s, struct store_item *item,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* Writes an item, by a statement of (key or id, title, categories, metadata, revision), and of whether
  * it is followed where `followed` is not below 0. */
 enum err_code sqlite_write_item(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
                                 const struct store_item *item, int64_t revision, int followed,
@@ -595,6 +608,10 @@ bool sqlite_reads_nonblocking(const struct store_conn *);
 enum err_code sqlite_read_profile(struct store_conn *, struct text, struct buf *, struct err *);
 enum err_code sqlite_item_key_of(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, void *, struct err *);
+enum err_code sqlite_list_items(struct store_conn *, struct text, store_look_fn *, store_item_fn *, void *,
+                                struct err *);
+enum err_code sqlite_list_users(struct store_conn *, struct text, store_look_fn *, store_user_fn *, void *,
+                                struct err *);
 enum err_code sqlite_each_user(struct store_conn *, store_user_fn *, void *, struct err *);
 enum err_code sqlite_each_interaction(struct store_conn *, store_interaction_fn *, void *, struct err *);
 enum err_code sqlite_count(struct store_conn *, struct store_counts *, struct err *);

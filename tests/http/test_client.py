@@ -116,6 +116,14 @@ class Recommender(hn.Case):
         self.client.delete_item("n1")
         self.assertRaises(Problem, self.client.item, "n1")
 
+    def test_lists_go_on_to_their_end(self):
+        self.client.put_items([{"id": "p/%04d" % k, "title": "Paged %d" % k} for k in range(1001)])
+        self.client.put_users([{"id": "p/a"}, {"id": "p/b", "profile": {"age": "25-34"}}])
+        self.assertEqual([item["id"] for item in self.client.all_items(prefix="p/")], ["p/%04d" % k for k in range(1001)])
+        self.assertEqual([item["id"] for item in self.client.all_items(q="PAGED 1000")], ["p/1000"])
+        self.assertEqual([item["id"] for item in self.client.all_items(filter={"field": "id", "eq": "p/0007"})], ["p/0007"])
+        self.assertEqual([(u["id"], u["profile"]) for u in self.client.all_users(prefix="p/")], [("p/a", None), ("p/b", {"age": "25-34"})])
+
     def test_a_refusal_says_where_and_lists_every_fault(self):
         with self.assertRaises(Problem) as refused:
             self.client.events([{"user": "nobody", "item": "a"}, {"user": "nor me", "item": "b"}])

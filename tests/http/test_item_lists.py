@@ -68,7 +68,8 @@ class ItemLists(hn.Case):
         self.server.admin("PUT", "/v1/admin/items/" + first, {"title": "Back", "categories": self.world.categories[first]})
 
     def test_what_is_refused(self):
-        for params in ({}, {"sort": "best"}, {"sort": ""}, {"sort": "popular", "limit": 0}, {"sort": "popular", "limit": 1001}, {"sort": "popular", "x": 1}):
+        for params in ({"sort": "best"}, {"sort": ""}, {"sort": "popular", "limit": 0}, {"sort": "popular", "limit": 1001}, {"sort": "popular", "x": 1}, {"sort": "popular", "cursor": "a"},
+                       {"sort": "popular", "prefix": "a"}, {"sort": "popular", "q": "a"}):
             self.assertProblem(self.lists(**params), 400, "bad-request")
         self.assertProblem(self.lists(sort="popular", model="none"), 404, "unknown-model")
 

@@ -16,7 +16,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
-         ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/users/{user}/export"), ("get", "/v1/items"), ("get", "/v1/users/{user}/similar"),
+         ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/users/{user}/export"), ("get", "/v1/items"), ("get", "/v1/users"), ("get", "/v1/users/{user}/similar"),
          ("post", "/v1/users/{user}/merge"), ("get", "/v1/admin/event-kinds"), ("put", "/v1/admin/event-kinds"),
          ("post", "/v1/admin/backup"),
          ("get", "/openapi.json"), ("get", "/")}
@@ -198,6 +198,16 @@ class Contract(hn.Case):
                 answer = self.server.admin(method, path.replace("{item}", "it"), body)
                 self.assertEqual(answer.status, status, answer)
                 self.check(answer, method, path.partition("?")[0])
+
+    def test_answers_of_lists_fit_the_contract(self):
+        self.server.admin("PUT", "/v1/admin/items/it", {"title": "T", "categories": ["Drama"], "metadata": {"a": 1}, "hidden": True, "available_until": 4102444800})
+        for path, query, status in [("/v1/items", "", 200), ("/v1/items", "?prefix=it&limit=1000", 200), ("/v1/items", "?q=the&limit=2", 200),
+                                    ("/v1/items", "?sort=popular", 200), ("/v1/items", "?q=", 400), ("/v1/items", "?sort=popular&cursor=a", 400),
+                                    ("/v1/users", "?limit=3", 200), ("/v1/users", "?limit=3&prefix=u1&cursor=u10", 200), ("/v1/users", "?limit=0", 400)]:
+            with self.subTest(path=path, query=query):
+                answer = self.server.admin("GET", path + query)
+                self.assertEqual(answer.status, status, answer)
+                self.check(answer, "GET", path)
 
     def test_answers_of_tasks_fit_the_contract(self):
         rows, support = self.shops.asked("s20"), {"rows": self.shops.known("s20")}

@@ -311,6 +311,46 @@ enum err_code memory_each_item(struct store_conn *conn, int64_t since, store_ite
     return ERR_OK;
 }
 
+/* ---- lists by ids, which the rows are ordered by ---- */
+
+enum err_code memory_list_items(struct store_conn *conn, struct text from, store_look_fn *look,
+                                store_item_fn *fn, void *arg, struct err *e)
+{
+    (void)e;
+    struct memory_conn *c = (struct memory_conn *)conn;
+    struct memory_state *s = memory_read_begin(c);
+    enum store_look wanted = STORE_SKIP;
+    for (size_t i = 0; i < s->items.n && wanted != STORE_END; i++) {
+        const struct store_item *x = memory_rows_at(&s->items, i);
+        if (text_compare(x->id, from) < 0)
+            continue;
+        wanted = look(arg, x->key, x->id);
+        if (wanted == STORE_TAKE && !x->deleted && !fn(arg, x))
+            wanted = STORE_END;
+    }
+    memory_read_end(c, s);
+    return ERR_OK;
+}
+
+enum err_code memory_list_users(struct store_conn *conn, struct text from, store_look_fn *look,
+                                store_user_fn *fn, void *arg, struct err *e)
+{
+    (void)e;
+    struct memory_conn *c = (struct memory_conn *)conn;
+    struct memory_state *s = memory_read_begin(c);
+    enum store_look wanted = STORE_SKIP;
+    for (size_t i = 0; i < s->users.n && wanted != STORE_END; i++) {
+        const struct memory_user *x = memory_rows_at(&s->users, i);
+        if (text_compare(x->id, from) < 0)
+            continue;
+        wanted = look(arg, x->key, x->id);
+        if (wanted == STORE_TAKE && !fn(arg, x->key, x->id, x->profile, x->revision))
+            wanted = STORE_END;
+    }
+    memory_read_end(c, s);
+    return ERR_OK;
+}
+
 /* The latest first. */
 static int by_age(const void *a, const void *b)
 {

@@ -192,6 +192,10 @@ enum err_code memory_read_item(struct store_conn *conn, struct text id, store_it
                                struct err *e);
 enum err_code memory_each_item(struct store_conn *conn, int64_t since, store_item_fn *fn, void *arg,
                                struct err *e);
+enum err_code memory_list_items(struct store_conn *conn, struct text from, store_look_fn *look,
+                                store_item_fn *fn, void *arg, struct err *e);
+enum err_code memory_list_users(struct store_conn *conn, struct text from, store_look_fn *look,
+                                store_user_fn *fn, void *arg, struct err *e);
 enum err_code memory_each_taker(struct store_conn *conn, int64_t item_key,
                                 const struct store_context_key *key, size_t most, store_taker_fn *fn,
                                 void *arg, struct err *e);

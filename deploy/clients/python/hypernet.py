@@ -28,7 +28,7 @@ import ssl
 import struct
 import threading
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
 __all__ = ["Hypernet", "Problem", "Unreachable", "export"]
@@ -204,6 +204,14 @@ class Hypernet:
 
     # ---- users ----
 
+    def _pages(self, path: str, rows: str, params: Json) -> Iterator[Json]:
+        while True:
+            page = self.request("GET", path, params=params)
+            yield from page[rows]
+            if "next" not in page:
+                return
+            params = {**params, "cursor": page["next"]}
+
     def recommend(self, user: Optional[str] = None, *, users: Optional[Sequence[str]] = None, profile: Optional[Json] = None,
                   interactions: Optional[Sequence[Json]] = None, contexts: Optional[Sequence[Json]] = None, fallback: Optional[Sequence[str]] = None, page: Optional[str] = None,
                   diversity: Optional[float] = None, limit: Optional[int] = None, offset: Optional[int] = None, category: Optional[Sequence[str]] = None,
@@ -283,6 +291,10 @@ class Hypernet:
         """Interactions, each with "user" and "item"; the next answer of each user reflects them."""
         return self.request("POST", "/v1/events", {"events": list(events)}, params={"create": create, "on_error": on_error})
 
+    def all_users(self, *, prefix: Optional[str] = None) -> Iterator[Json]:
+        """Everybody by id: {"id", "revision", "profile"}, a page at a time. Needs the admin token."""
+        return self._pages("/v1/users", "users", {"prefix": prefix, "limit": 1000})
+
     # ---- items ----
 
     def item(self, item: str, **params: Any) -> Json:
@@ -292,6 +304,12 @@ class Hypernet:
         """The items that everybody takes: sort "popular", or "trending" for those of late."""
         params.update(sort=sort, limit=limit, category=category)
         return self.request("GET", "/v1/items", params=self._params(params))
+
+    def all_items(self, *, prefix: Optional[str] = None, q: Optional[str] = None, category: Optional[Sequence[str]] = None,
+                  filter: Optional[Json] = None, **params: Any) -> Iterator[Json]:
+        """All items by id, as `item` tells of one, a page at a time; q: words of the title."""
+        params.update(prefix=prefix, q=q, category=category, filter=None if filter is None else json.dumps(filter), limit=1000)
+        return self._pages("/v1/items", "items", self._params(params))
 
     def similar(self, item: str, *, limit: Optional[int] = None, category: Optional[Sequence[str]] = None, **params: Any) -> Json:
         """The items that are most similar to one, without it."""

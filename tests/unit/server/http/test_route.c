@@ -34,7 +34,9 @@ static const struct {
     {"PUT", "/v1/admin/users/42", "/v1/admin/users/{user}", 0, ""},
     {"DELETE", "/v1/admin/users/42", "/v1/admin/users/{user}", 0, ""},
     {"GET", "/v1/users//recommendations", NULL, 404, ""},
-    {"GET", "/v1/users", NULL, 404, ""},
+    {"GET", "/v1/users", "/v1/users", 0, ""},
+    {"GET", "/v1/users/", "/v1/users", 0, ""},
+    {"GET", "/v1/user", NULL, 404, ""},
     {"GET", "/v1/users/42/recommendations/x", NULL, 404, ""},
     {"GET", "/V1/users/42", NULL, 404, ""},
     {"GET", "/a/b/c/d/e/f/g/h/i/j/k/l", NULL, 404, ""},
@@ -83,6 +85,7 @@ START_TEST(test_route_only_the_system_calls_are_open)
         for (size_t k = 0; k < sizeof open / sizeof *open; k++)
             is_open = is_open || strcmp(routes.routes[i].pattern, open[k]) == 0;
         bool is_admins = strncmp(routes.routes[i].pattern, "/v1/admin/", 10) == 0 ||
+                         strcmp(routes.routes[i].pattern, "/v1/users") == 0 ||            /* it names all */
                          strcmp(routes.routes[i].pattern, "/v1/users/{user}/merge") == 0; /* it forgets one */
         enum access want = is_open ? ACCESS_ALL : is_admins ? ACCESS_ADMIN : ACCESS_API;
         ck_assert_int_eq(routes.routes[i].access, want);
@@ -137,6 +140,11 @@ static const struct {
     {"POST", "/v1/users/a/predictions", 32768, false, QUEUE_READ},
     {"POST", "/v1/users/a/predictions", 32769, true, QUEUE_LONG},
     {"GET", "/v1/users/a", 0, true, QUEUE_READ},
+    {"GET", "/v1/users/a/similar", 0, true, QUEUE_SCAN},
+    {"GET", "/v1/items?limit=5&cursor=a&prefix=b", 0, true, QUEUE_READ},
+    {"GET", "/v1/items?limit=5&q=b", 0, true, QUEUE_SCAN},
+    {"GET", "/v1/items?sort=popular", 0, true, QUEUE_SCAN},
+    {"GET", "/v1/users", 0, true, QUEUE_READ},
     {"PUT", "/v1/admin/users/a", 100, true, QUEUE_WRITE},
     {"DELETE", "/v1/admin/items/a", 0, true, QUEUE_WRITE},
     {"POST", "/v1/events", 50000, true, QUEUE_BULK},
