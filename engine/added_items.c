@@ -118,6 +118,14 @@ void added_items_top_k(const struct model *m, const struct added_items *x, const
         catalogue_top_k(x->catalogue, theta, filter, workspace, top);
 }
 
+void added_items_top_k_each(const struct model *m, const struct added_items *x,
+                            const struct catalogue_query *queries, size_t n, real *workspace)
+{
+    catalogue_top_k_each(m->catalogue, queries, n, workspace);
+    if (x && x->n)
+        catalogue_top_k_each(x->catalogue, queries, n, workspace);
+}
+
 /* Runs of indices of one part go to it together; the extra ones are counted from I first. */
 void added_items_score(const struct model *m, const struct added_items *x, const real *theta,
                        const uint32_t *indices, size_t n, real *workspace, real *scores)

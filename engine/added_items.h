@@ -35,9 +35,11 @@ size_t added_items_count(const struct added_items *x);
 /* The rows as the encoder takes them; NULL when there are none. */
 const struct model_params *added_items_params(const struct added_items *x);
 
-/* catalogue_top_k and catalogue_score over the model's items and these. */
+/* catalogue_top_k, catalogue_top_k_each and catalogue_score over the model's items and these. */
 void added_items_top_k(const struct model *m, const struct added_items *x, const real *theta,
                        const struct catalogue_filter *filter, real *workspace, struct topk *top);
+void added_items_top_k_each(const struct model *m, const struct added_items *x,
+                            const struct catalogue_query *queries, size_t n, real *workspace);
 void added_items_score(const struct model *m, const struct added_items *x, const real *theta,
                        const uint32_t *indices, size_t n, real *workspace, real *scores);
 

@@ -55,6 +55,21 @@ static inline bool catalogue_admits(const struct catalogue_filter *f, size_t *ne
 void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
                      real *workspace, struct topk *top);
 
+enum { CATALOGUE_TOGETHER = 16 }; /* contexts of one pass */
+
+/* What one of several contexts asks for. */
+struct catalogue_query {
+    const real *theta;
+    const struct catalogue_filter *filter; /* NULL: none */
+    struct topk *top;
+};
+
+/* catalogue_top_k of each of n contexts, to the last bit, CATALOGUE_TOGETHER at a time: what is read of the
+ * catalogue then serves all of these. workspace: catalogue_each_workspace_len reals. */
+void catalogue_top_k_each(const struct catalogue *c, const struct catalogue_query *queries, size_t n,
+                          real *workspace);
+size_t catalogue_each_workspace_len(const struct catalogue *c);
+
 /* Item `index` (below I) is among the next that catalogue_score is called with: what it reads of the item is
  * asked for, into the second cache, and nothing waits for it. */
 void catalogue_fetch(const struct catalogue *c, size_t index);

@@ -10,6 +10,7 @@
 #include "server/api/recommend_body.h"
 #include "server/serving/page_weights.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 /* More users, a longer diverse list or the metadata of more items wait with other long computations. */
@@ -189,21 +190,63 @@ static bool find_history(struct api_thread *t, struct request *r, struct recomme
 
 /* ---- many users ---- */
 
+/* Users whose lists are found in one pass over the catalogue. */
+struct listed_users {
+    size_t first, n; /* of the body's users */
+    struct text ids[RECOMMENDER_TOGETHER];
+    struct weights *weights[RECOMMENDER_TOGETHER]; /* NULL: there are none, for this reason */
+    struct err reasons[RECOMMENDER_TOGETHER];
+    bool cold[RECOMMENDER_TOGETHER]; /* the weights are the prior's */
+};
+
 /* The weights of one of the users, or where he is unknown and that is asked for, the prior's. */
-static enum err_code acquire(struct api_thread *t, struct recommendations_plan *plan, struct text user,
-                             struct weights **out, struct err *e)
+static void acquire(struct api_thread *t, struct recommendations_plan *plan, struct listed_users *u, size_t i)
 {
     struct recommender *p = t->session.recommender;
-    struct recommend_query *q = &plan->body.q;
+    struct err *e = &u->reasons[i];
     bool hit;
-    enum err_code code = recommender_acquire(p, plan->of.handle, WEIGHTS_OF_USER, user, out, &hit, e);
-    q->user = user;
-    q->cold = code == ERR_NOTFOUND && (plan->body.cold_start || plan->body.more.n_fallback);
-    plan->body.more.fallback_alone = q->cold && !plan->body.cold_start;
-    if (!q->cold)
-        return code;
     err_clear(e);
-    return recommender_acquire(p, plan->of.handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0}, out, &hit, e);
+    u->weights[i] = NULL;
+    enum err_code code =
+        recommender_acquire(p, plan->of.handle, WEIGHTS_OF_USER, u->ids[i], &u->weights[i], &hit, e);
+    u->cold[i] = code == ERR_NOTFOUND && (plan->body.cold_start || plan->body.more.n_fallback);
+    if (u->cold[i]) {
+        err_clear(e);
+        code = recommender_acquire(p, plan->of.handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0},
+                                   &u->weights[i], &hit, e);
+    }
+    assert(code == e->code);
+}
+
+/* Whether a list is made of what everybody takes, and of nothing else. */
+static bool falls_back_alone(const struct recommendations_plan *plan, bool cold)
+{
+    return cold && !plan->body.cold_start;
+}
+
+/* Weights of the users from u->first on, and their best items. */
+static void take_users(struct api_thread *t, struct recommendations_plan *plan, struct listed_users *u)
+{
+    struct weights *listed[RECOMMENDER_TOGETHER];
+    size_t left = json_array_size(plan->body.users) - u->first;
+    u->n = left < RECOMMENDER_TOGETHER ? left : RECOMMENDER_TOGETHER;
+    for (size_t i = 0; i < u->n; i++) {
+        const json_t *id = json_array_get(plan->body.users, u->first + i);
+        u->ids[i] = (struct text){json_string_value(id), json_string_length(id)};
+        acquire(t, plan, u, i);
+        listed[i] = falls_back_alone(plan, u->cold[i]) ? NULL : u->weights[i];
+    }
+    /* After all weights, which may be of newer items than there were before them. */
+    recommend_body_resolve(&plan->body, plan->of.handle);
+    list_page_fini(&plan->body.page);
+    recommender_find_together(t->session.recommender, plan->of.handle, listed, u->n, &plan->body.q);
+}
+
+static void end_users(struct listed_users *u)
+{
+    for (size_t i = 0; i < u->n; i++)
+        weights_unref(u->weights[i]);
+    u->first += u->n;
 }
 
 /* Whether an error is one user's, who gets a document that says so. What is stored of him may be damaged, and
@@ -225,51 +268,66 @@ static bool add_refusal(struct api_thread *t, struct buf *out, const struct requ
     return true;
 }
 
-/* Appends a user's result. False: an error that is not this user's alone. */
+/* Appends a user's result. False: an error that is not this user's alone, which is then his reason. */
 static bool add_result(struct api_thread *t, const struct request *r, struct recommendations_plan *plan,
-                       struct text user, struct buf *out, struct err *e)
+                       struct listed_users *u, size_t i, struct buf *out)
 {
-    struct weights *weights = NULL;
+    struct recommend_query *q = &plan->body.q;
+    struct err *e = &u->reasons[i];
     size_t before = out->len;
-    enum err_code code = acquire(t, plan, user, &weights, e);
+    enum err_code code = e->code;
+    q->user = u->ids[i];
+    q->cold = u->cold[i];
+    q->together = i + 1;
+    plan->body.more.fallback_alone = falls_back_alone(plan, q->cold);
     if (!code && asks_history(&plan->body)) {
         begin_history(t, &plan->body);
-        code = filter_history_add(&t->session, plan->body.filter, user, e);
+        code = filter_history_add(&t->session, plan->body.filter, q->user, e);
     }
     list_page_fini(&plan->body.page);
     if (!code) {
-        begin_list(t, plan, user, weights);
-        recommend_body_resolve(&plan->body, plan->of.handle);
+        begin_list(t, plan, q->user, u->weights[i]);
+        code = recommender_recommend(t->session.recommender, plan->of.handle, u->weights[i], q, out, e);
     }
-    if (!code)
-        code = recommender_recommend(t->session.recommender, plan->of.handle, weights, &plan->body.q, out, e);
-    weights_unref(weights);
     if (!code)
         return true;
     out->len = before;
     return add_refusal(t, out, r, plan->of.handle->model, e);
 }
 
+/* Appends the results of some users. False: the request is answered or left. */
+static bool add_results(struct api_thread *t, struct request *r, struct recommendations_plan *plan,
+                        struct listed_users *u, size_t charged, struct buf *out)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        if (u->first + i > 0)
+            buf_addc(out, ',');
+        if (!add_result(t, r, plan, u, i, out)) {
+            fail(t, r, &u->reasons[i]);
+            return false;
+        }
+        if (!charge(r, charged) || request_is_left(r))
+            return false;
+    }
+    return true;
+}
+
 static void answer_users(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
 {
     struct buf *out = request_answer(r, 200, request_json);
-    size_t before = charged_bytes(r);
+    size_t before = charged_bytes(r), n = json_array_size(plan->body.users);
+    struct listed_users users = {.first = 0};
     struct err e = {0};
+    bool ok = true;
     buf_adds(out, "{\"results\":[");
-    for (size_t i = 0; i < json_array_size(plan->body.users); i++) {
-        const json_t *id = json_array_get(plan->body.users, i);
-        err_clear(&e);
-        if (i)
-            buf_addc(out, ',');
-        if (!add_result(t, r, plan, (struct text){json_string_value(id), json_string_length(id)}, out, &e)) {
-            fail(t, r, &e);
-            return;
-        }
-        if (!charge(r, before) || request_is_left(r))
-            return;
+    while (users.first < n && ok) {
+        take_users(t, plan, &users);
+        ok = add_results(t, r, plan, &users, before, out);
+        end_users(&users);
     }
+    if (!ok)
+        return;
     buf_adds(out, "]}");
-    err_clear(&e);
     if (buf_check(out, "the answer", &e))
         fail(t, r, &e);
 }

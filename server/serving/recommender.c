@@ -38,6 +38,8 @@ void recommender_free(struct recommender *p)
     mem_free(p->allowed);
     mem_free(p->scores);
     mem_free(p->admitted);
+    mem_free(p->together.entries);
+    mem_free(p->together.workspace);
     mem_free(p);
 }
 

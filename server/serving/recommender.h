@@ -137,6 +137,7 @@ struct recommend_query {
     const struct item_filter *filter;  /* NULL: none */
     const struct own_history *history; /* of which the filter asks, if it does; NULL: nothing */
     const struct recommend_more *more; /* NULL: nothing */
+    size_t together; /* 1 + this user's place in the last recommender_find_together; 0: in none */
 };
 
 /* Lists that are the same for everybody (item_trends.h). */
@@ -158,6 +159,16 @@ struct recommend_more {
     size_t n_fallback;
     bool fallback_alone; /* nothing is known of whoever asks */
 };
+
+enum { RECOMMENDER_TOGETHER = 16 };
+
+/* Finds the best items of several users in one pass over the catalogue, before their answers: w (n), n at
+ * most RECOMMENDER_TOGETHER, NULL of whom nothing is to be found. q is what each will be asked for, user and
+ * weights apart. Until the next call, an answer that names its place (q->together) has the items from here,
+ * to the last bit those that it finds by itself; which it does where one pass would not be quicker, or there
+ * is no memory for it. */
+void recommender_find_together(struct recommender *p, struct model_handle *handle, struct weights *const w[],
+                               size_t n, const struct recommend_query *q);
 
 /* Appends the answer to out. */
 enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,

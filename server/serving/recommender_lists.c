@@ -78,16 +78,27 @@ enum err_code recommender_allow(struct recommender *p, const struct item_snapsho
     return a->filter ? apply_filter(p, items, a, e) : ERR_OK;
 }
 
-/* Of a filter that leaves one item in so many, each of these is scored, which takes less than a pass over
- * all. */
+/* Of a filter that leaves one item in so many, each of these is scored. */
 enum { FEW = 16 };
 
-static bool are_few(const uint64_t *bits, size_t n)
+bool recommender_scores_each(const struct recommend_query *q, const uint64_t *allowed, size_t n)
 {
     size_t n_set = 0;
+    if (!q->filter || (q->rules && q->rules->among))
+        return false;
     for (size_t i = 0; i < n / 64; i++)
-        n_set += (size_t)__builtin_popcountll(bits[i]);
+        n_set += (size_t)__builtin_popcountll(allowed[i]);
     return n_set * FEW <= n;
+}
+
+struct list_allowing recommender_allowing(const struct recommend_query *q)
+{
+    return (struct list_allowing){.categories = q->categories,
+                                  .n_categories = q->n_categories,
+                                  .filter = q->filter,
+                                  .history = q->history,
+                                  .rules = q->rules,
+                                  .page = q->more && !q->rules->diversity ? q->more->page : NULL};
 }
 
 /* Pushes the admitted ones of n items. */
@@ -123,15 +134,10 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
     const struct list_rules *rules = q->rules;
     struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
                                       .n_excluded = q->include_seen ? 0 : w->n_seen};
-    const struct list_allowing allowing = {.categories = q->categories,
-                                           .n_categories = q->n_categories,
-                                           .filter = q->filter,
-                                           .history = q->history,
-                                           .rules = rules,
-                                           .page = q->more && !rules->diversity ? q->more->page : NULL};
+    const struct list_allowing allowing = recommender_allowing(q);
     enum err_code code = recommender_allow(p, items, &allowing, &filter.allowed, e);
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
-    if (!code && q->filter && !(rules && rules->among) && are_few(filter.allowed, item_snapshot_count(items)))
+    if (!code && recommender_scores_each(q, filter.allowed, item_snapshot_count(items)))
         return push_few(p, handle, w, &filter, item_snapshot_count(items), top, e);
     if (!code && !(rules && rules->among)) {
         added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, top);
@@ -253,19 +259,41 @@ static struct reach reach_of(const struct recommend_query *q, const struct listi
     return r;
 }
 
+size_t recommender_reach(const struct recommend_query *q, size_t most, size_t count)
+{
+    const struct listing l = {.most = most};
+    return reach_of(q, &l, count).first;
+}
+
+/* The best k to the first entries: what was found together with others', or else finds them. */
+static enum err_code best_items(struct recommender *p, struct model_handle *handle, const struct weights *w,
+                                const struct recommend_query *q, size_t k, size_t *n, struct err *e)
+{
+    const struct found_together *found = &p->together;
+    struct topk top;
+    if (q->together && found->k == k) {
+        *n = found->n[q->together - 1];
+        memcpy(p->entries, found->entries + (q->together - 1) * k, *n * sizeof *p->entries);
+        return ERR_OK;
+    }
+    topk_init(&top, p->entries, k);
+    enum err_code code = push_items(p, handle, w, q, &top, e);
+    *n = code ? 0 : topk_finish(&top);
+    return code;
+}
+
 /* One try to find them among the best k. *all: there are no others. */
 static enum err_code try_list(struct recommender *p, struct model_handle *handle, const struct weights *w,
                               const struct recommend_query *q, size_t k, struct group_limit *groups,
                               struct listing *l, bool *all, struct err *e)
 {
-    struct topk top;
+    size_t n;
     enum err_code code = recommender_reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
-    topk_init(&top, p->entries, k);
     if (!code)
-        code = push_items(p, handle, w, q, &top, e);
+        code = best_items(p, handle, w, q, k, &n, e);
     if (code)
         return code;
-    size_t n = topk_finish(&top), left = q->rules ? list_rules_reaching(q->rules, p->entries, n) : n;
+    size_t left = q->rules ? list_rules_reaching(q->rules, p->entries, n) : n;
     *all = left < k;
     l->n = left;
     if (q->more && q->rules->diversity > 0)

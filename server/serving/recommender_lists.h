@@ -39,6 +39,15 @@ enum err_code recommender_allow(struct recommender *p, const struct item_snapsho
                                 const struct list_allowing *a, const uint64_t **allowed,
                                 struct err *e) ERR_MUST_CHECK;
 
+/* How many of the best a list of at most `most` items is first made of. */
+size_t recommender_reach(const struct recommend_query *q, size_t most, size_t count);
+
+/* What decides which items a query may list. */
+struct list_allowing recommender_allowing(const struct recommend_query *q);
+
+/* Whether a filter left so few of n items that to score each takes less than a pass over all. */
+bool recommender_scores_each(const struct recommend_query *q, const uint64_t *allowed, size_t n);
+
 /* Finds the l->most items of a list. With groups there may be fewer although there is more; never none.
  * ERR_NOMEM. */
 enum err_code recommender_list(struct recommender *p, struct model_handle *handle, const struct weights *w,

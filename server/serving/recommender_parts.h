@@ -1,5 +1,6 @@
 /* recommender_parts - the workspaces of a thread, for the files that share them: recommender.c has models and
- * weights, recommender_lists.c which items are listed, recommender_answers.c the answers.
+ * weights, recommender_lists.c which items are listed, recommender_together.c those of many users at once,
+ * recommender_answers.c the answers.
  * Layer: server/serving
  * Threads: confined to its thread.
  * Memory: each array grows to the largest request seen, which has a limit. */
@@ -8,6 +9,16 @@
 
 #include "engine/rank/topk.h"
 #include "server/serving/recommender.h"
+
+/* The best items of several users, found before their answers are asked for. */
+struct found_together {
+    size_t k; /* of each the best k; 0: nothing was found */
+    size_t n[RECOMMENDER_TOGETHER];
+    struct topk_entry *entries; /* (TOGETHER, k) of n_entries */
+    size_t n_entries;
+    real *workspace; /* (n_workspace) */
+    size_t n_workspace;
+};
 
 struct recommender {
     struct serving *serving;
@@ -23,6 +34,7 @@ struct recommender {
     size_t n_scores;
     uint32_t *admitted; /* (n_admitted) candidates */
     size_t n_admitted;
+    struct found_together together;
 };
 
 #endif

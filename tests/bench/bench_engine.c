@@ -107,6 +107,32 @@ static void top_ten(struct bench *b)
     (void)topk_finish(&top);
 }
 
+/* Of each context of the batch. */
+static void top_ten_together(struct bench *b)
+{
+    struct topk_entry entries[CROWD][TOP];
+    struct topk tops[CROWD];
+    struct catalogue_query queries[CROWD];
+    for (size_t i = 0; i < b->batch; i++) {
+        topk_init(&tops[i], entries[i], TOP);
+        queries[i] = (struct catalogue_query){b->thetas + i * b->layout.len, NULL, &tops[i]};
+    }
+    catalogue_top_k_each(b->model->catalogue, queries, b->batch, b->workspace);
+    for (size_t i = 0; i < b->batch; i++)
+        (void)topk_finish(&tops[i]);
+}
+
+static void top_ten_one_by_one(struct bench *b)
+{
+    struct topk_entry entries[TOP];
+    struct topk top;
+    for (size_t i = 0; i < b->batch; i++) {
+        topk_init(&top, entries, TOP);
+        catalogue_top_k(b->model->catalogue, b->thetas + i * b->layout.len, NULL, b->workspace, &top);
+        (void)topk_finish(&top);
+    }
+}
+
 static void select_ten(struct bench *b)
 {
     struct topk_entry entries[TOP];
@@ -241,9 +267,9 @@ static void set_up(struct bench *b)
         b->listed[i] = &b->jobs[i];
     }
     b->scores = reals(spec->n_items + KERNEL_LANES);
-    b->workspace =
-        reals(most(fold_in_workspace_len(spec->encoder.d_fold_in),
-                   most(catalogue_workspace_len(b->model->catalogue), hypernet_batch_workspace_len(spec))));
+    b->workspace = reals(
+        most(fold_in_workspace_len(spec->encoder.d_fold_in),
+             most(catalogue_each_workspace_len(b->model->catalogue), hypernet_batch_workspace_len(spec))));
     for (size_t i = 0; i < MAX_HISTORY; i++)
         b->history[i] =
             (struct encoder_interaction){.item = (uint32_t)((i * 611953 + 7) % spec->n_items), .weight = 1};
@@ -278,6 +304,8 @@ int main(int argc, char **argv)
     report(&b, "score", n, score, score_gemm);
     report(&b, "read as many bytes as all products", b.n_a * sizeof(real), read_memory, NULL);
     report(&b, "top 10 of the catalogue", n, top_ten, score);
+    b.batch = CROWD;
+    report(&b, "top 10 of each of 64 contexts, beside one by one", n, top_ten_together, top_ten_one_by_one);
     report(&b, "top 10 of ready scores", n, select_ten, NULL);
     static const size_t histories[] = {1, 10, 30, 60, MAX_HISTORY};
     for (size_t i = 0; b.model->spec.encoder.d_fold_in && i < 5; i++) {

@@ -90,6 +90,8 @@ static const struct {
      "{\"not\":{\"has_kind\":{\"kind\":\"interaction\",\"within_days\":30}}},"
      "{\"has_kind\":{\"kind\":\"interaction\"}}]}}",
      200},
+    {"POST", "/v1/recommendations",
+     "{\"users\":[\"ann\",\"nobody\",\"ann\"],\"exclude\":[\"1\"],\"exclude_seen\":false,\"limit\":40}", 200},
     {"DELETE", "/v1/admin/items/1", NULL, 204},
     {"GET", "/v1/items/1", NULL, 200},
     {"GET", "/metrics", NULL, 200},

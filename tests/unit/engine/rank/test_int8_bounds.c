@@ -1,7 +1,8 @@
-/* engine/rank/int8_bounds.c and the two passes of engine/rank/catalogue.c: the best of a catalogue by bounds
+/* engine/rank/int8_bounds.c and engine/rank/catalogue_top_k.c: the best of a catalogue by bounds
  * in 8 bits are the best by scoring everything, to the last bit, whatever the shape, the size of the numbers,
- * ties and filters. Where the CPU lacks the instructions the second claim holds by itself. Risks: a bound
- * that is too narrow, lanes past the end, padding. */
+ * ties, filters and other contexts of the pass. Where the CPU lacks the instructions the second claim holds
+ * by itself. Risks: a bound that is too narrow, lanes past the end, padding, a context's state that is
+ * another's. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/kernels/int8_kernel.h"
@@ -190,6 +191,79 @@ START_TEST(test_the_best_of_what_little_is_not_excluded)
         same_as_scoring_all(&m, &filter, 16);
     }
     free(excluded);
+    made_fini(&m);
+}
+END_TEST
+
+/* ---- several contexts in one pass ---- */
+
+enum { N_CONTEXTS = 2 * CATALOGUE_TOGETHER + 5 };
+
+/* What each asks for: few or many, with and without filters, some with a list that is begun. */
+struct asked {
+    real *theta;
+    struct catalogue_filter filter;
+    struct topk together, alone;
+    struct topk_entry of_together[MAX_K], of_alone[MAX_K];
+};
+
+static void ask(struct made *m, const struct shape *s, size_t i, const struct catalogue_filter *filter,
+                struct asked *out)
+{
+    static const size_t ks[] = {10, 1, 128, 10, 129, 0, 16, 50};
+    size_t k = ks[i % (sizeof ks / sizeof *ks)], len = m->layout.len + 1 + 2 * s->near;
+    fill_theta(m, s);
+    out->theta = mem_alloc_aligned(len, sizeof *out->theta);
+    memcpy(out->theta, m->theta, len * sizeof *out->theta);
+    out->filter = filter ? *filter : (struct catalogue_filter){NULL, 0, NULL};
+    topk_init(&out->together, out->of_together, k);
+    topk_init(&out->alone, out->of_alone, k);
+    if (i % 7 == 3) {
+        topk_push(&out->together, s->size, 5000000);
+        topk_push(&out->alone, s->size, 5000000);
+    }
+}
+
+static void same_as_alone(struct asked *a)
+{
+    size_t n = topk_finish(&a->together);
+    ck_assert_uint_eq(n, topk_finish(&a->alone));
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_uint_eq(a->of_together[i].index, a->of_alone[i].index);
+        ck_assert_mem_eq(&a->of_together[i].score, &a->of_alone[i].score, sizeof(real));
+    }
+}
+
+START_TEST(test_contexts_of_one_pass_have_the_bits_that_each_has_alone)
+{
+    const struct shape *s = &shapes[_i];
+    struct made m;
+    made_init(&m, s);
+    uint32_t excluded[100];
+    uint64_t allowed[128] = {0};
+    for (uint32_t i = 0; i < 100; i++)
+        excluded[i] = i * 3;
+    for (size_t i = 0; i < s->n_items; i += 5)
+        allowed[i / 64] |= (uint64_t)1 << (i % 64);
+    const struct catalogue_filter filters[] = {
+        {excluded, 100, NULL}, {NULL, 0, allowed}, {excluded, 100, allowed}};
+    struct asked *asked = calloc(N_CONTEXTS, sizeof *asked);
+    struct catalogue_query queries[N_CONTEXTS];
+    for (size_t i = 0; i < N_CONTEXTS; i++) {
+        ask(&m, s, i, i % 4 ? &filters[i % 4 - 1] : NULL, &asked[i]);
+        queries[i] =
+            (struct catalogue_query){asked[i].theta, i % 4 ? &asked[i].filter : NULL, &asked[i].together};
+        catalogue_top_k(m.catalogue, asked[i].theta, queries[i].filter, m.workspace, &asked[i].alone);
+    }
+    real *workspace = mem_alloc_aligned(catalogue_each_workspace_len(m.catalogue), sizeof *workspace);
+    catalogue_top_k_each(m.catalogue, queries, N_CONTEXTS, workspace);
+    for (size_t i = 0; i < N_CONTEXTS; i++) {
+        same_as_alone(&asked[i]);
+        mem_free(asked[i].theta);
+    }
+    catalogue_top_k_each(m.catalogue, queries, 0, workspace);
+    mem_free(workspace);
+    free(asked);
     made_fini(&m);
 }
 END_TEST
@@ -415,6 +489,7 @@ END_TEST
 
 SUITE("engine/screen", NULL, NULL, {test_the_best_are_those_of_scoring_everything, N_CASES},
       {test_the_best_of_what_little_is_not_excluded, N_CASES},
+      {test_contexts_of_one_pass_have_the_bits_that_each_has_alone, N_CASES},
       {test_a_score_is_never_outside_its_bounds, N_CASES},
       {test_an_odd_unit_does_not_widen_the_bounds_of_the_others},
       {test_bounds_hold_where_every_byte_is_the_largest}, {test_bounds_hold_of_the_smallest_numbers},
