@@ -98,6 +98,7 @@ enum {
     LIMIT_SCORE_SAMPLES = 1000, /* draws of a context: a generation each */
     LIMIT_EXPLAIN_REASONS = 10, /* the largest `explain` */
     LIMIT_EXPLAIN_ITEMS = 100,  /* the largest `limit` of an answer with explanations */
+    LIMIT_WINDOW_DAYS = 3650,   /* for which interactions with items are summed */
     LIMIT_LIST_LOOKS = 100000,  /* rows that one page of all items or users looks at */
     LIMIT_LIST_BYTES = 1 << 20, /* of a page, after which it ends */
     LIMIT_SEARCH_BYTES = 256,   /* of words that titles are searched for */

@@ -1,23 +1,22 @@
-/* GET /v1/items?sort=popular|trending: the items that everybody takes. The first call after changes sums all
- * interactions, so it has the worker of scans. */
+/* GET /v1/items?sort=popular|trending|latest: the items that everybody takes, or the latest. The first call
+ * after changes sums all interactions, so it has the worker of scans. */
 #include "server/api/api_lists.h"
 
 #include "base/limits.h"
 #include "server/api/filter_body.h"
 #include "server/http/problem.h"
 
-static bool sort_param(struct request *r, enum item_sort *out)
+static bool sort_param(struct request *r, struct sorted_query *q)
 {
     struct text value = request_param_of(r, "sort");
-    if (value.data && text_is(value, "popular")) {
-        *out = ITEM_SORT_POPULAR;
-        return true;
+    if (!item_sort_of(value, &q->sort)) {
+        problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "sort takes popular, trending or latest, not '%.*s'",
+                       text_shown(value), value.data);
+        return false;
     }
-    *out = ITEM_SORT_TRENDING;
-    if (value.data && text_is(value, "trending"))
-        return true;
-    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "sort takes popular or trending, not '%.*s'", (int)value.len,
-                   value.data ? value.data : "");
+    if (q->sort != ITEM_SORT_LATEST || !request_param_of(r, "window_days").data)
+        return api_count_param(r, "window_days", 1, LIMIT_WINDOW_DAYS, &q->window_days);
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "window_days is of popular and trending items");
     return false;
 }
 
@@ -44,7 +43,7 @@ void api_item_lists_get(struct api_thread *t, struct request *r)
         api_items_page(t, r);
         return;
     }
-    if (refuse_page_params(r) || !sort_param(r, &q.sort) || !api_model(t, r, &handle) ||
+    if (refuse_page_params(r) || !sort_param(r, &q) || !api_model(t, r, &handle) ||
         !api_count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
         !api_category_params(r, q.categories, &q.n_categories) ||
         !filter_param_read(r, handle, false, &filter))

@@ -151,6 +151,10 @@ void api_items_page(struct api_thread *t, struct request *r)
     struct item_filter *filter;
     struct item_search search;
     struct err e = {0};
+    if (request_param_of(r, "window_days").data) {
+        problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "window_days goes with sort");
+        return;
+    }
     if (!page_init(&p, r) || !api_model(t, r, &handle) || !search_param(r, &words, &titles) ||
         !api_category_params(r, categories, &n_categories) || !filter_param_read(r, handle, false, &filter))
         return;

@@ -281,18 +281,20 @@ static bool read_fallback(struct request *r, const json_t *root, struct recommen
 {
     struct json_place at = json_place_root(), list = json_place_key(&at, "fallback");
     const json_t *values;
-    if (!json_body_array(r, root, "fallback", &at, 2, false, &values))
+    if (!json_body_array(r, root, "fallback", &at, ITEM_SORTS, false, &values))
         return false;
     size_t n = json_array_size(values);
     for (size_t i = 0; i < n; i++) {
         const json_t *value = json_array_get(values, i);
         struct json_place place = json_place_index(&list, i);
         struct text name = {json_string_value(value), json_string_length(value)};
-        bool popular = name.data && text_is(name, "popular");
-        b->fallback[i] = popular ? ITEM_SORT_POPULAR : ITEM_SORT_TRENDING;
-        if ((popular || (name.data && text_is(name, "trending"))) && (!i || b->fallback[0] != b->fallback[1]))
+        bool ok = name.data && item_sort_of(name, &b->fallback[i]);
+        for (size_t k = 0; k < i; k++)
+            ok = ok && b->fallback[k] != b->fallback[i];
+        if (ok)
             continue;
-        problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected trending or popular, each once");
+        problem_answer(r, PROBLEM_INVALID_VALUE, place.text,
+                       "expected trending, popular or latest, each once");
         return false;
     }
     if (n == 0)

@@ -31,7 +31,7 @@ struct recommend_body {
     bool goes_on;      /* it brings the token of a page, which was read to `page` */
     uint64_t question; /* a hash of what decides the list, but for the user */
     bool cold_start;
-    enum item_sort fallback[2];
+    enum item_sort fallback[ITEM_SORTS];
     struct text *candidate_ids, *exclude_ids; /* (n of each) each once, and no candidate is excluded */
     size_t n_candidate_ids, n_exclude_ids;
     /* What the ids are in q.items, of this version, as rules and `more` have them: */

@@ -20,8 +20,8 @@ static const char *const example_params[] = {"model", "create", "on_error", "unk
 static const char *const put_task_params[] = {"model", "unknown_category", NULL};
 static const char *const put_tasks_params[] = {"model", "on_error", "unknown_category", NULL};
 static const char *const model_params[] = {"model", NULL};
-static const char *const item_list_params[] = {"sort",   "limit",  "category", "model", "filter",
-                                               "cursor", "prefix", "q",        NULL};
+static const char *const item_list_params[] = {"sort",   "limit",  "category", "model",       "filter",
+                                               "cursor", "prefix", "q",        "window_days", NULL};
 static const char *const user_list_params[] = {"limit", "cursor", "prefix", NULL};
 static const char *const item_scan_params[] = {"sort", "category", "filter", "q", NULL};
 static const char *const limit_params[] = {"limit", "model", NULL};

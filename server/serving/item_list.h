@@ -15,7 +15,7 @@
 #include "server/serving/item_metadata.h"
 
 /* Where the items of a list are from: each part goes on to its end. */
-enum { ITEM_LIST_SOURCES = 3 };
+enum { ITEM_LIST_SOURCES = 4 };
 struct item_sources {
     size_t n;
     struct {

@@ -16,6 +16,7 @@
 #include "server/serving/list_rules.h"
 #include "server/serving/model_handle.h"
 #include "server/serving/served_models.h"
+#include "server/serving/sorted_items.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -140,9 +141,6 @@ struct recommend_query {
     size_t together; /* 1 + this user's place in the last recommender_find_together; 0: in none */
 };
 
-/* Lists that are the same for everybody (item_trends.h). */
-enum item_sort { ITEM_SORT_POPULAR, ITEM_SORT_TRENDING };
-
 /* What else an answer has for who may wait for the store. */
 struct recommend_more {
     const struct text
@@ -192,13 +190,15 @@ enum err_code recommender_similar(struct recommender *p, struct model_handle *ha
 
 struct sorted_query {
     enum item_sort sort;
+    size_t window_days; /* sorted_items.h */
     size_t limit;
     const struct item_filter *filter; /* NULL: none */
     size_t n_categories;              /* as above */
     struct text categories[RECOMMENDER_MAX_CATEGORIES];
 };
 
-/* Appends the items with the greatest sums above 0: {"sort", "as_of", ..., "items"}. Waits for the store. */
+/* Appends the items with the greatest sums above 0, or the latest: {"sort", "as_of", ..., "items"}. Waits for
+ * the store. */
 enum err_code recommender_sorted(struct recommender *p, struct model_handle *handle,
                                  const struct sorted_query *q, struct buf *out, struct err *e) ERR_MUST_CHECK;
 

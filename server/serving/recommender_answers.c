@@ -8,7 +8,6 @@
 #include "server/serving/explain.h"
 #include "server/serving/item_list.h"
 #include "server/serving/item_metadata.h"
-#include "server/serving/item_trends.h"
 #include "server/serving/score_spread.h"
 
 #include <assert.h>
@@ -159,17 +158,6 @@ static enum err_code add_page(struct recommender *p, const struct recommend_quer
     return ERR_OK;
 }
 
-/* Pushes the items that may be listed and were taken. */
-static void push_sums(const double *sums, size_t n_keys, const struct item_snapshot *items,
-                      const uint64_t *allowed, struct topk *top)
-{
-    for (size_t key = 0; key < n_keys; key++) {
-        long index = sums[key] > 0 ? item_index_index(item_snapshot_items(items), (int64_t)key) : -1;
-        if (index >= 0 && (!allowed || allowed[index / 64] >> (index % 64) & 1))
-            topk_push(top, (real)sums[key], (uint32_t)index);
-    }
-}
-
 static void add_source(struct item_sources *sources, const char *name, size_t end)
 {
     sources->at[sources->n].name = name;
@@ -210,24 +198,16 @@ static enum err_code fall_back(struct recommender *p, const struct item_snapshot
                                struct item_list *list, struct item_sources *sources, struct err *e)
 {
     uint64_t *bits = NULL;
-    struct item_sums sums;
     add_source(sources, "personal", list->n);
     enum err_code code = list->n < q->limit ? list_left(p, items, w, q, list, &bits, e) : ERR_OK;
     for (size_t i = 0; i < q->more->n_fallback && list->n < q->limit && !code; i++) {
-        struct topk_entry *to = p->entries + list->n;
-        bool popular = q->more->fallback[i] == ITEM_SORT_POPULAR;
-        struct topk top;
-        code = item_trends_enter(p->serving->trends, p->conn, &sums, e);
-        if (code)
-            break;
-        topk_init(&top, to, q->limit - list->n);
-        push_sums(popular ? sums.popular : sums.trending, sums.n_keys, items, bits, &top);
-        item_trends_leave(p->serving->trends);
-        size_t n = topk_finish(&top);
-        for (size_t k = 0; k < n; k++)
-            bits[to[k].index / 64] &= ~((uint64_t)1 << (to[k].index % 64));
-        list->n += n;
-        add_source(sources, popular ? "popular" : "trending", list->n);
+        struct sorted_items found = {
+            .sort = q->more->fallback[i], .items = items, .allowed = bits, .entries = p->entries + list->n};
+        code = sorted_items_find(&found, p->serving->trends, p->conn, q->limit - list->n, e);
+        for (size_t k = 0; k < found.n && !code; k++)
+            bits[found.entries[k].index / 64] &= ~((uint64_t)1 << (found.entries[k].index % 64));
+        list->n += code ? 0 : found.n;
+        add_source(sources, item_sort_name(found.sort), list->n);
     }
     mem_free(bits);
     return code;
@@ -311,24 +291,22 @@ enum err_code recommender_sorted(struct recommender *p, struct model_handle *han
     size_t k = q->limit < item_snapshot_count(items) ? q->limit : item_snapshot_count(items);
     const struct list_allowing allowing = {
         .categories = q->categories, .n_categories = q->n_categories, .filter = q->filter};
-    const uint64_t *allowed = NULL;
-    struct item_sums sums;
-    struct topk top;
+    struct sorted_items found = {.sort = q->sort, .window_days = q->window_days, .items = items};
     enum err_code code = recommender_reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     if (!code)
-        code = recommender_allow(p, items, &allowing, &allowed, e);
+        code = recommender_allow(p, items, &allowing, &found.allowed, e);
+    found.entries = p->entries;
     if (!code)
-        code = item_trends_enter(p->serving->trends, p->conn, &sums, e);
+        code = sorted_items_find(&found, p->serving->trends, p->conn, k, e);
     if (code)
         return code;
-    topk_init(&top, p->entries, k);
-    push_sums(q->sort == ITEM_SORT_POPULAR ? sums.popular : sums.trending, sums.n_keys, items, allowed, &top);
-    item_trends_leave(p->serving->trends);
-    struct item_list list = {.entries = p->entries, .n = topk_finish(&top)};
-    buf_addf(out, "{\"sort\":\"%s\",\"as_of\":%lld", q->sort == ITEM_SORT_POPULAR ? "popular" : "trending",
-             (long long)sums.as_of);
-    if (q->sort == ITEM_SORT_TRENDING)
-        buf_addf(out, ",\"window_days\":%d,\"decay\":%g", TREND_WINDOW_DAYS, TREND_DECAY);
+    struct item_list list = {.entries = p->entries, .n = found.n};
+    buf_addf(out, "{\"sort\":\"%s\",\"as_of\":%lld", item_sort_name(q->sort), (long long)found.as_of);
+    bool trending = q->sort == ITEM_SORT_TRENDING;
+    if (trending || q->window_days)
+        buf_addf(out, ",\"window_days\":%zu", q->window_days ? q->window_days : TREND_WINDOW_DAYS);
+    if (trending)
+        buf_addf(out, ",\"decay\":%g", TREND_DECAY);
     code = item_list_add(out, items, &list, e);
     item_list_warn_of_categories(out, items, q->categories, q->n_categories);
     buf_addc(out, '}');

@@ -70,6 +70,8 @@ enum err_code recommender_allow(struct recommender *p, const struct item_snapsho
     else
         memset(p->allowed, n ? 0 : 0xFF, n_words * sizeof *p->allowed);
     add_categories(p, items, a->categories, n);
+    for (size_t i = 0; n && visible && i < n_words; i++)
+        p->allowed[i] &= visible[i];
     if (a->rules)
         list_rules_exclude(a->rules, p->allowed);
     for (size_t i = 0; i < n_shown; i++)

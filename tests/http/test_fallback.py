@@ -55,7 +55,7 @@ class Fallback(hn.Case):
 
     def test_what_is_refused(self):
         for body, pointer in (({"fallback": ["best"]}, "/fallback/0"), ({"fallback": ["popular", "popular"]}, "/fallback/1"), ({"fallback": [5]}, "/fallback/0"),
-                              ({"fallback": "popular"}, "/fallback"), ({"fallback": ["popular", "trending", "popular"]}, "/fallback"),
+                              ({"fallback": "popular"}, "/fallback"), ({"fallback": ["popular", "trending", "popular"]}, "/fallback/2"), ({"fallback": ["popular"] * 4}, "/fallback"),
                               ({"fallback": ["popular"], "candidates": []}, "/fallback"), ({"fallback": ["popular"], "offset": 1}, "/fallback"),
                               ({"fallback": ["popular"], "explain": 1}, "/fallback")):
             answer = self.ask(user="u1", **body)

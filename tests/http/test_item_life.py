@@ -42,6 +42,16 @@ class Lists(Life):
         self.write({"hidden": False})
         self.assertEqual(self.listed(), self.every)
 
+    def test_a_hidden_item_is_in_no_list_of_its_category(self):
+        category = self.get()["categories"][0]
+        of_category = [item for item in self.every if category in self.get(item)["categories"]]
+        similar = f"/v1/items/{quote(self.every[1], safe='')}/similar?limit=1000&category={quote(category)}"
+        for hidden, expected in ((False, of_category), (True, of_category[1:])):
+            self.write({"hidden": hidden})
+            self.assertEqual(self.listed(categories=[category]), expected)
+            self.assertEqual(self.server.recommend("u1", limit=1000, exclude_seen="false", category=category).items, expected)
+            self.assertEqual(self.item in self.server.request("GET", similar).items, not hidden)
+
     def test_an_item_is_listed_in_its_time_alone(self):
         for body, there in (({"available_from": AHEAD}, False), ({"available_from": BEHIND}, True), ({"available_until": BEHIND + 1}, False),
                             ({"available_from": None, "available_until": "2100-01-01"}, True), ({"available_until": None, "available_from": "2099-12-31T10:00:00Z"}, False),

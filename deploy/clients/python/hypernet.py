@@ -301,7 +301,7 @@ class Hypernet:
         return self.request("GET", "/v1/items/" + _segment(item), params=self._params(params))
 
     def items(self, sort: str, *, limit: Optional[int] = None, category: Optional[Sequence[str]] = None, **params: Any) -> Json:
-        """The items that everybody takes: sort "popular", or "trending" for those of late."""
+        """The items that everybody takes: sort "popular", or "trending" for those of late, both over window_days; or the "latest"."""
         params.update(sort=sort, limit=limit, category=category)
         return self.request("GET", "/v1/items", params=self._params(params))
 
