@@ -19,6 +19,7 @@ enum {
     LIMIT_EVENT_ID_BYTES = 128,         /* an event's own id */
     LIMIT_EVENT_IDS = 1000000,          /* the newest events whose ids a store knows again */
     LIMIT_EVENT_COUNT = 1000000000,     /* how often one interaction is counted */
+    LIMIT_MARKS_BYTES = 16 << 20,       /* of lists that wait to be marked as shown */
     LIMIT_EVENTS_PER_CALL = 10000,      /* in one POST /v1/events */
     LIMIT_USERS_PER_CALL = 10000,       /* in one POST /v1/admin/users */
     LIMIT_RECOMMENDATIONS = 1000,       /* the largest `limit` */

@@ -45,7 +45,8 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
                     ((b->rules.diversity > 0 || b->rules.max_per.n) &&
                      (b->users || b->q.offset + b->q.limit > MAX_DIVERSE_SHORT)) ||
                     (b->rules.diversity > 0 && b->page.n_shown > MAX_DIVERSE_SHORT);
-    plan->of.takes_long = r->takes_long || b->more.with_metadata || b->rules.diversity > 0 ||
+    r->writes = b->mark.asked;
+    plan->of.takes_long = r->takes_long || r->writes || b->more.with_metadata || b->rules.diversity > 0 ||
                           b->rules.max_per.n || b->whom != FOR_USER ||
                           filter_takes_long(plan->of.handle, b->filter);
 }
@@ -274,7 +275,7 @@ static bool add_result(struct api_thread *t, const struct request *r, struct rec
 {
     struct recommend_query *q = &plan->body.q;
     struct err *e = &u->reasons[i];
-    size_t before = out->len;
+    size_t before = out->len, n_shown = plan->body.mark.shown.n;
     enum err_code code = e->code;
     q->user = u->ids[i];
     q->cold = u->cold[i];
@@ -292,6 +293,7 @@ static bool add_result(struct api_thread *t, const struct request *r, struct rec
     if (!code)
         return true;
     out->len = before;
+    shown_list_cut(&plan->body.mark.shown, n_shown);
     return add_refusal(t, out, r, plan->of.handle->model, e);
 }
 
@@ -327,7 +329,10 @@ static void answer_users(struct api_thread *t, struct request *r, struct recomme
     }
     if (!ok)
         return;
-    buf_adds(out, "]}");
+    buf_addc(out, ']');
+    if (plan->body.mark.asked)
+        mark_body_end(t, r, &plan->body.mark, out);
+    buf_addc(out, '}');
     if (buf_check(out, "the answer", &e))
         fail(t, r, &e);
 }
@@ -396,6 +401,19 @@ static bool make_blend(struct api_thread *t, struct request *r, struct recommend
     return true;
 }
 
+/* Adds what became of the marks to an answer that is whole. */
+static void end_marked(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
+{
+    struct err e = {0};
+    if (!plan->body.mark.asked || request_is_left(r))
+        return;
+    r->answer.len--; /* its closing brace */
+    mark_body_end(t, r, &plan->body.mark, &r->answer);
+    buf_addc(&r->answer, '}');
+    if (buf_check(&r->answer, "the answer", &e))
+        fail(t, r, &e);
+}
+
 static void answer_one(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
 {
     struct api_plan *of = &plan->of;
@@ -416,14 +434,16 @@ static void answer_one(struct api_thread *t, struct request *r, struct recommend
     struct buf *out = request_answer(r, 200, request_json);
     if (recommender_recommend(t->session.recommender, of->handle, of->weights, q, out, &e))
         fail(t, r, &e);
-    else if (may_be_long(&plan->body))
-        (void)charge(r, before);
+    else if (!may_be_long(&plan->body) || charge(r, before))
+        end_marked(t, r, plan);
 }
 
 static void answer(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
 {
     struct recommend_body *b = &plan->body;
     if (asks_history(b) && !filter_kinds_find(r, t->session.conn, b->filter))
+        return;
+    if (b->mark.asked && !mark_body_find_kind(t, r, &b->mark))
         return;
     if (b->whom == FOR_USERS)
         answer_users(t, r, plan);

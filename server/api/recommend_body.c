@@ -318,7 +318,7 @@ static bool hash_question(struct request *r, const json_t *root, const struct si
                           struct recommend_body *b)
 {
     static const char *const others[] = {"user",   "users",   "page",    "limit", "offset",
-                                         "fields", "explain", "samples", "seed"};
+                                         "fields", "explain", "samples", "seed",  "mark_shown"};
     json_t *rest = json_copy((json_t *)root);
     struct buf text;
     buf_init(&text, LIMIT_RESPONSE_BYTES);
@@ -477,14 +477,22 @@ static bool read_whom(struct request *r, struct model_handle *handle, const json
     return (b->whom == FOR_USERS ? read_users(r, root, b) : read_passing(r, root, b)) && ok;
 }
 
+static bool read_mark(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    size_t n_users = b->whom == FOR_USERS ? json_array_size(b->users) : 1;
+    b->more.shown = json_object_get(root, "mark_shown") ? &b->mark.shown : NULL;
+    return mark_body_read(r, root, b->whom == FOR_USERS || b->whom == FOR_USER, n_users * b->q.limit,
+                          &b->mark);
+}
+
 static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
                       const struct siphash_key *key, struct recommend_body *b)
 {
-    static const char *const keys[] = {"user",       "users",        "profile",    "interactions", "limit",
-                                       "offset",     "exclude_seen", "categories", "candidates",   "exclude",
-                                       "min_score",  "fields",       "explain",    "samples",      "seed",
-                                       "cold_start", "page",         "diversity",  "filter",       "contexts",
-                                       "max_per",    "fallback",     NULL};
+    static const char *const keys[] = {
+        "user",         "users",      "profile",    "interactions", "limit",      "offset",
+        "exclude_seen", "categories", "candidates", "exclude",      "min_score",  "fields",
+        "explain",      "samples",    "seed",       "cold_start",   "page",       "diversity",
+        "filter",       "contexts",   "max_per",    "fallback",     "mark_shown", NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
@@ -497,6 +505,7 @@ static bool read_root(struct request *r, struct model_handle *handle, const json
     b->q.filter = b->filter;
     ok = !r->status && read_fallback(r, root, b) && ok;
     ok = !r->status && read_max_per(r, handle, root, b) && ok;
+    ok = !r->status && read_mark(r, root, b) && ok;
     return !r->status && hash_question(r, root, key, b) && read_page(r, handle, root, key, b) && ok;
 }
 
@@ -531,6 +540,7 @@ void recommend_body_fini(struct recommend_body *b)
     recommend_contexts_fini(&b->contexts);
     mem_free(b->profile);
     item_filter_free(b->filter);
+    mark_body_fini(&b->mark);
     list_page_fini(&b->page);
     json_decref(b->document);
 }

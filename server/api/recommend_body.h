@@ -5,6 +5,7 @@
 #ifndef SERVER_API_RECOMMEND_BODY_H
 #define SERVER_API_RECOMMEND_BODY_H
 
+#include "server/api/mark_body.h"
 #include "server/api/recommend_contexts.h"
 #include "server/http/request.h"
 #include "server/serving/passing_user.h"
@@ -40,6 +41,7 @@ struct recommend_body {
     struct text *unknown; /* candidates that no answer has */
     struct text *fields;
     struct item_filter *filter; /* NULL: none */
+    struct mark_body mark;
 };
 
 /* The hash of the question of a user (NULL data: nobody) of a model. */

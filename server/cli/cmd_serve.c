@@ -30,6 +30,7 @@
 #include "server/serving/cache_warmup.h"
 #include "server/serving/change_follower.h"
 #include "server/serving/model_renewal.h"
+#include "server/serving/shown_marks.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -168,11 +169,11 @@ static size_t count_long_workers(void)
 }
 
 /* About as many as there will be: HTTP threads, workers, and those for signals, changes, new models, the warm
- * file, connections and the log. */
+ * file, connections, what was shown and the log. */
 static size_t count_threads(const struct settings *s)
 {
     return (s->threads ? (size_t)s->threads : machine_processors()) + count_workers(s, false) +
-           WRITE_WORKERS + count_long_workers() + 8;
+           WRITE_WORKERS + count_long_workers() + 9;
 }
 
 /* Before anybody asks, so that what a killed process had acknowledged is answered as if it had lived on. */
@@ -215,9 +216,12 @@ static enum err_code run(const struct settings *s, struct api *api, struct signa
     if (code)
         return code;
     const struct http_handler handler = api_handler(api);
-    code = http_start(&config, &handler, &http, e);
+    code = shown_marks_start(api->serving, &api->metrics->serving, e);
+    if (!code)
+        code = http_start(&config, &handler, &http, e);
     if (!code)
         serve_until_signal(s, api, http, signals);
+    shown_marks_stop(api->serving);
     change_follower_stop(follower);
     return code;
 }

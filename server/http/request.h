@@ -59,6 +59,7 @@ struct request {
         *faults;     /* where faults of the body's values are gathered; NULL: the first one is the answer */
     bool by_admin;   /* it carries the admin token */
     bool takes_long; /* its plan says that it is a long computation */
+    bool writes;     /* its plan says that it writes, although its route is one that reads */
     bool (*client_left)(const void *of); /* see request_is_left; NULL: nobody can tell */
     const void *left_of;
     bool is_left; /* found so: there will be no answer */

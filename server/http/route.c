@@ -123,8 +123,8 @@ bool route_is_for_worker(const struct request *r)
 
 enum route_queue route_queue(const struct request *r)
 {
-    if (r->route->class == ROUTE_WRITES)
-        return has_large_body(r) ? QUEUE_BULK : QUEUE_WRITE;
+    if (r->route->class == ROUTE_WRITES || r->writes)
+        return has_large_body(r) || r->takes_long ? QUEUE_BULK : QUEUE_WRITE;
     if (r->route->class == ROUTE_SCANS && (!r->route->long_params || takes_long(r)))
         return QUEUE_SCAN;
     if (r->route->class == ROUTE_COPIES)

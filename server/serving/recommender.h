@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 struct recommender;
+struct shown_list;
 
 /* conn: the thread's connection, borrowed. */
 enum err_code recommender_new(struct serving *serving, struct store_conn *conn, struct recommender **out,
@@ -155,7 +156,8 @@ struct recommend_more {
     const enum item_sort *fallback; /* (n_fallback) what fills a list that is too short, in this order; each
                                        item then says where it is from */
     size_t n_fallback;
-    bool fallback_alone; /* nothing is known of whoever asks */
+    bool fallback_alone;      /* nothing is known of whoever asks */
+    struct shown_list *shown; /* what is listed for the user is added to it; NULL: it is not */
 };
 
 enum { RECOMMENDER_TOGETHER = 16 };

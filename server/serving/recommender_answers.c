@@ -9,6 +9,7 @@
 #include "server/serving/item_list.h"
 #include "server/serving/item_metadata.h"
 #include "server/serving/score_spread.h"
+#include "server/serving/shown_list.h"
 
 #include <assert.h>
 #include <math.h>
@@ -213,6 +214,19 @@ static enum err_code fall_back(struct recommender *p, const struct item_snapshot
     return code;
 }
 
+/* Tells what was listed. */
+static enum err_code tell_shown(const struct recommend_query *q, const struct item_snapshot *items,
+                                const struct item_list *list, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < list->n && !code; i++) {
+        struct text id;
+        id.data = item_index_id(item_snapshot_items(items), list->entries[i].index, &id.len);
+        code = shown_list_add(q->more->shown, q->user, id, e);
+    }
+    return code;
+}
+
 enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,
                                     const struct weights *w, const struct recommend_query *q, struct buf *out,
                                     struct err *e)
@@ -252,6 +266,8 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     item_list_warn_of_categories(out, items, q->categories, q->n_categories);
     if (!code && paged)
         code = add_page(p, q, &best, n, l.more, out, e);
+    if (!code && q->more && q->more->shown)
+        code = tell_shown(q, items, &best, e);
     buf_addc(out, '}');
     return code ? code : buf_check(out, "the answer", e);
 }

@@ -39,6 +39,7 @@ struct serving {
     struct weights_cache *cache;
     struct weights_cache *pages; /* weights of lists that go on: see page_weights.h */
     struct item_trends *trends;  /* how much items are taken by everybody */
+    struct shown_marks *marks;   /* what is to be marked later (shown_marks.h); NULL: nothing can be */
     struct siphash_key page_key; /* of this process, for the tokens of next pages */
     _Atomic(struct model_set *)
         models;               /* the newest set; who does not hold `following` takes it by serving_models */

@@ -95,6 +95,7 @@ static const struct {
      200},
     {"POST", "/v1/recommendations",
      "{\"users\":[\"ann\",\"nobody\",\"ann\"],\"exclude\":[\"1\"],\"exclude_seen\":false,\"limit\":40}", 200},
+    {"POST", "/v1/recommendations", "{\"users\":[\"ann\",\"nobody\"],\"limit\":2,\"mark_shown\":{}}", 200},
     {"DELETE", "/v1/admin/items/1", NULL, 204},
     {"GET", "/v1/items/1", NULL, 200},
     {"GET", "/metrics", NULL, 200},

@@ -217,19 +217,21 @@ class Hypernet:
                   diversity: Optional[float] = None, limit: Optional[int] = None, offset: Optional[int] = None, category: Optional[Sequence[str]] = None,
                   exclude_seen: Optional[bool] = None, explain: Optional[int] = None, cold_start: Optional[bool] = None,
                   candidates: Optional[Sequence[str]] = None, exclude: Optional[Sequence[str]] = None, min_score: Optional[float] = None,
-                  fields: Optional[Sequence[str]] = None, **params: Any) -> Json:
+                  fields: Optional[Sequence[str]] = None, filter: Optional[Json] = None, mark_shown: Optional[Json] = None, **params: Any) -> Json:
         """The best items for a user: {"user", "model", "items": [{"id", "score", ...}], ...}; of the candidates alone where there are some.
         For many `users`: {"results": [...]}, some of which may be problems; with `profile` and `interactions` for somebody who is not stored,
         with `contexts`, [{"user" or "embedding", "weight"}], for several as one.
-        `page` is the token that the page before had; lists of candidates, fields and the like have them."""
+        `filter` is a tree as {"not": {"has_kind": {"kind": "purchase", "within_days": 30}}}. `mark_shown`, {} or {"kind", "delay"}, records what is listed as
+        events; such a call is not sent again. `page` is the token that the page before had; lists of candidates, fields and the like have them."""
         params.update(limit=limit, offset=offset, exclude_seen=exclude_seen, explain=explain, cold_start=cold_start, min_score=min_score)
         lists = {name: [ids] if isinstance(ids, str) else list(ids)
                  for name, ids in _given(categories=category, candidates=candidates, exclude=exclude, fields=fields).items()}
-        whom = _given(users=users, profile=profile, interactions=interactions, contexts=contexts, fallback=fallback, page=page, diversity=diversity)
+        whom = _given(users=users, profile=profile, interactions=interactions, contexts=contexts, fallback=fallback, page=page, diversity=diversity, filter=filter,
+                      mark_shown=mark_shown)
         if user is not None and not whom and lists.keys() <= {"categories"}:
             return self.request("GET", "/v1/users/%s/recommendations" % _segment(user), params=self._params({**params, "category": category}))
         asked = self._params({"model": params.pop("model", self._model)})
-        return self.request("POST", "/v1/recommendations", _given(user=user, **whom, **params, **lists), params=asked, again=True)
+        return self.request("POST", "/v1/recommendations", _given(user=user, **whom, **params, **lists), params=asked, again=mark_shown is None)
 
     def score(self, user: str, items: Sequence[str], *, unknown: Optional[str] = None, cold_start: Optional[bool] = None,
               **params: Any) -> Json:
