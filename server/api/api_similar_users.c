@@ -33,12 +33,12 @@ static void answer(struct request *r, const struct model_spec *spec, struct text
     buf_adds(out, ",\"model_version\":");
     buf_add_json_string(out, spec->version, strlen(spec->version));
     buf_adds(out, ",\"users\":[");
-    for (size_t i = 0; i < found->n; i++) {
-        const struct similar_user *u = &found->users[found->order[i]];
+    for (size_t i = 0; i < found->best.n; i++) {
+        const struct best_user *u = best_users_at(&found->best, i);
         buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
         buf_add_json_string(out, u->id, u->len);
         buf_adds(out, ",\"score\":");
-        buf_add_float(out, (float)u->cosine);
+        buf_add_float(out, (float)u->score);
         buf_addc(out, '}');
     }
     buf_adds(out, "]}");

@@ -11,6 +11,7 @@ static const char *const recommend_params[] = {
     "limit",   "offset", "exclude_seen", "category",  "model",  "cold_start", "explain",
     "samples", "seed",   "exclude",      "min_score", "filter", NULL};
 static const char *const similar_params[] = {"limit", "category", "model", "filter", NULL};
+static const char *const item_users_params[] = {"limit", "exclude_seen", "model", NULL};
 static const char *const long_recommend_params[] = {"explain", "samples", NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};
@@ -70,6 +71,9 @@ static const struct route rows[] = {
     {"GET", "/v1/items/{item}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_item_get, NULL},
     {"GET", "/v1/items/{item}/similar", ACCESS_API, BODY_NONE, similar_params, ROUTE_READS, NULL,
      api_similar_get, NULL},
+    /* It names people nobody asked for, as the list of all does. */
+    {"GET", "/v1/items/{item}/users", ACCESS_ADMIN, BODY_NONE, item_users_params, ROUTE_SCANS, NULL,
+     api_item_users_get, NULL},
     {"PUT", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, ROUTE_WRITES, NULL,
      api_admin_item_put, NULL},
     {"PATCH", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, ROUTE_WRITES, NULL,

@@ -184,6 +184,22 @@ static enum err_code read_either(struct recommender *p, struct model_handle *han
     return code || *stored ? code : read_user(p, handle, user, reading, e);
 }
 
+/* The weights of a user whom the thread's records have; *c is his context (C). */
+static enum err_code generate_read(struct recommender *p, struct model_handle *handle,
+                                   struct user_encoder *encoder, bool stored, const float **c,
+                                   struct weights **out, struct err *e)
+{
+    /* No older than what was read: of an item that the user took and an older snapshot lacks, the weights
+     * would not know, and nobody would drop them. */
+    const struct item_snapshot *items = model_handle_items(handle);
+    if (stored) {
+        enum err_code code = context_of_stored(encoder, &p->context, c, e);
+        return code ? code : context_generate_stored(encoder, items, &p->context, *c, out, e);
+    }
+    enum err_code code = context_of_user(encoder, items, &p->user, c, e);
+    return code ? code : context_generate(encoder, items, &p->user, *c, out, e);
+}
+
 /* What a miss is: a read of the store, a context, and the weights that it generates. */
 static enum err_code generate_user(struct recommender *p, struct model_handle *handle, struct text user,
                                    enum reading reading, struct weights **out, struct err *e)
@@ -194,17 +210,37 @@ static enum err_code generate_user(struct recommender *p, struct model_handle *h
     enum err_code code = model_handle_encoder(handle, &encoder, e);
     if (!code)
         code = read_either(p, handle, user, reading, &stored, e);
-    if (code)
-        return code;
-    /* No older than what was read: of an item that the user took and an older snapshot lacks, the weights
-     * would not know, and nobody would drop them. */
+    return code ? code : generate_read(p, handle, encoder, stored, &c, out, e);
+}
+
+/* Whether a user whom the thread's records have has an item. */
+static enum err_code has_item(struct recommender *p, struct model_handle *handle,
+                              struct user_encoder *encoder, bool stored, uint32_t item, bool *has,
+                              struct err *e)
+{
     const struct item_snapshot *items = model_handle_items(handle);
-    if (stored) {
-        code = context_of_stored(encoder, &p->context, &c, e);
-        return code ? code : context_generate_stored(encoder, items, &p->context, c, out, e);
-    }
-    code = context_of_user(encoder, items, &p->user, &c, e);
-    return code ? code : context_generate(encoder, items, &p->user, c, out, e);
+    struct context_items of;
+    enum err_code code = stored ? context_items_of_stored(encoder, items, &p->context, &of, e)
+                                : context_items_of_user(encoder, items, &p->user, &of, e);
+    *has = false;
+    for (size_t i = 0; !code && i < of.n_seen && of.seen[i] <= item; i++)
+        *has = of.seen[i] == item;
+    return code;
+}
+
+enum err_code recommender_uncached(struct recommender *p, struct model_handle *handle, struct text user,
+                                   const uint32_t *without, const float **c, struct weights **out,
+                                   struct err *e)
+{
+    struct user_encoder *encoder;
+    bool stored = false, has = false;
+    enum err_code code = model_handle_encoder(handle, &encoder, e);
+    *out = NULL;
+    if (!code)
+        code = read_either(p, handle, user, READ_CONTEXT, &stored, e);
+    if (!code && without)
+        code = has_item(p, handle, encoder, stored, *without, &has, e);
+    return code || has ? code : generate_read(p, handle, encoder, stored, c, out, e);
 }
 
 static enum err_code generate_prior(struct model_handle *handle, struct weights **out, struct err *e)

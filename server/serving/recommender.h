@@ -93,6 +93,13 @@ enum err_code recommender_reread(struct recommender *p, struct model_handle *han
 enum err_code recommender_of_record(struct recommender *p, struct model_handle *handle, struct weights **out,
                                     struct err *e) ERR_MUST_CHECK;
 
+/* New weights of a user, which nothing caches and no cache is asked for: of one of many who are looked
+ * through once. *c is the context (C), borrowed until the next call. *out NULL: he has the item `without`
+ * (NULL: none) already, and nothing was generated. Errors as recommender_acquire. */
+enum err_code recommender_uncached(struct recommender *p, struct model_handle *handle, struct text user,
+                                   const uint32_t *without, const float **c, struct weights **out,
+                                   struct err *e) ERR_MUST_CHECK;
+
 /* The context (C) that answers for a user now, to c. Errors as recommender_acquire. */
 enum err_code recommender_context(struct recommender *p, struct model_handle *handle, struct text user,
                                   float *c, struct err *e) ERR_MUST_CHECK;

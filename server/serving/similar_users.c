@@ -23,42 +23,6 @@ static double product(const float *a, const float *b, size_t n)
     return sum;
 }
 
-static int compare_ids(struct text a, struct text b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-/* Whether somebody stands before the i-th of the order. */
-static bool is_before(const struct similar_users *u, double cosine, struct text id, size_t i)
-{
-    const struct similar_user *other = &u->users[u->order[i]];
-    if (cosine != other->cosine)
-        return cosine > other->cosine;
-    return compare_ids(id, (struct text){other->id, other->len}) < 0;
-}
-
-static void keep(struct similar_users *u, double cosine, struct text id)
-{
-    size_t low = 0, high = u->n;
-    if (u->n == u->most && !is_before(u, cosine, id, u->n - 1))
-        return;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (is_before(u, cosine, id, middle))
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    size_t slot = u->n == u->most ? u->order[--u->n] : u->n;
-    memmove(u->order + low + 1, u->order + low, (u->n - low) * sizeof *u->order);
-    u->order[low] = slot;
-    u->n++;
-    u->users[slot].cosine = cosine;
-    u->users[slot].len = id.len;
-    memcpy(u->users[slot].id, id.data, id.len);
-}
-
 static bool look(void *arg, struct text id, int64_t revision, struct text embedding)
 {
     struct pass *p = arg;
@@ -68,7 +32,7 @@ static bool look(void *arg, struct text id, int64_t revision, struct text embedd
     (void)revision;
     if (++u->n_looked_at % LOOKS == 0 && u->stop && u->stop(u->arg))
         return false;
-    if (embedding.len != p->d * sizeof *row || compare_ids(id, p->user) == 0)
+    if (embedding.len != p->d * sizeof *row || text_compare(id, p->user) == 0)
         return true;
     for (size_t at = 0; at < p->d; at += 64) {
         size_t n = p->d - at < 64 ? p->d - at : 64;
@@ -76,9 +40,7 @@ static bool look(void *arg, struct text id, int64_t revision, struct text embedd
         dot += product(row, p->c + at, n);
         square += product(row, row, n);
     }
-    double cosine = dot / (sqrt(square) * p->length);
-    if (isfinite(cosine))
-        keep(u, cosine, id);
+    best_users_keep(&u->best, dot / (sqrt(square) * p->length), id);
     return true;
 }
 
@@ -88,14 +50,11 @@ enum err_code similar_users_find(struct session *s, struct model_handle *handle,
     const struct model_spec *spec = &handle->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     struct pass p = {.out = out, .user = user, .d = spec->d_context};
-    out->n = 0;
     out->n_looked_at = 0;
-    out->users = mem_alloc_array(out->most, sizeof *out->users);
-    out->order = mem_alloc_array(out->most, sizeof *out->order);
+    enum err_code code = best_users_init(&out->best, out->most, e);
     float *c = mem_alloc_array(p.d, sizeof *c); /* (d) */
-    enum err_code code = ERR_OK;
-    if (!out->users || !out->order || !c)
-        code = err_set(e, ERR_NOMEM, "no memory for %zu users", out->most);
+    if (!code && !c)
+        code = err_set(e, ERR_NOMEM, "no memory for a context");
     if (!code)
         code = recommender_context(s->recommender, handle, user, c, e);
     if (!code) {
@@ -109,8 +68,5 @@ enum err_code similar_users_find(struct session *s, struct model_handle *handle,
 
 void similar_users_fini(struct similar_users *u)
 {
-    mem_free(u->users);
-    mem_free(u->order);
-    u->users = NULL;
-    u->order = NULL;
+    best_users_fini(&u->best);
 }

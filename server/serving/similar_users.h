@@ -8,27 +8,19 @@
 #define SERVER_SERVING_SIMILAR_USERS_H
 
 #include "base/err.h"
-#include "base/limits.h"
 #include "base/text.h"
+#include "server/serving/best_users.h"
 #include "server/serving/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-struct similar_user {
-    double cosine;
-    size_t len;
-    char id[LIMIT_ID_BYTES]; /* (len) */
-};
 
 struct similar_users {
     size_t most;             /* that are wanted, at least one */
     bool (*stop)(void *arg); /* asked now and then: whether nobody waits for the answer any more */
     void *arg;
     /* found: */
-    struct similar_user *users; /* (most) room */
-    size_t *order;              /* (n) of them, the nearest first, of equal ones the smaller id */
-    size_t n;
+    struct best_users best; /* by their cosines */
     int64_t n_looked_at;
 };
 

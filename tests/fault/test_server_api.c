@@ -52,6 +52,7 @@ static const struct {
      200},
     {"GET", "/v1/users?limit=1", NULL, 200},
     {"GET", "/v1/users/ann/similar", NULL, 200},
+    {"GET", "/v1/items/1/users?limit=2", NULL, 200},
     {"POST", "/v1/users/ann/merge", "{\"from\":\"nobody\"}", 404},
     {"POST", "/v1/users/ann/predictions", "{\"items\":[\"1\",\"2x\"]}", 200},
     {"POST", "/v1/users/ann/predictions", "{\"inputs\":[[1,2,3,4,5,6]]}", 200},

@@ -113,6 +113,7 @@ class Recommender(hn.Case):
         self.client.patch_item("n1", {"metadata": {"price": 2}})
         self.assertEqual(self.client.item("n1")["metadata"], {"year": 2026, "price": 2})
         self.assertEqual(len(self.client.similar(self.world.items[0], limit=2)["items"]), 2)
+        self.assertEqual(len(self.client.item_users("n1", limit=2, exclude_seen=False)["users"]), 2)
         self.client.delete_item("n1")
         self.assertRaises(Problem, self.client.item, "n1")
 

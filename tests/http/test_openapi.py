@@ -16,7 +16,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
-         ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/users/{user}/export"), ("get", "/v1/items"), ("get", "/v1/users"), ("get", "/v1/users/{user}/similar"),
+         ("delete", "/v1/users/{user}/interactions/{item}"), ("get", "/v1/users/{user}/export"), ("get", "/v1/items"), ("get", "/v1/users"), ("get", "/v1/items/{item}/users"), ("get", "/v1/users/{user}/similar"),
          ("post", "/v1/users/{user}/merge"), ("get", "/v1/admin/event-kinds"), ("put", "/v1/admin/event-kinds"),
          ("post", "/v1/admin/backup"),
          ("get", "/openapi.json"), ("get", "/")}
@@ -208,6 +208,10 @@ class Contract(hn.Case):
                 answer = self.server.admin("GET", path + query)
                 self.assertEqual(answer.status, status, answer)
                 self.check(answer, "GET", path)
+        for query, status in (("?limit=2", 200), ("?exclude_seen=false", 200), ("?limit=0", 400)):
+            answer = self.server.admin("GET", "/v1/items/it/users" + query)
+            self.assertEqual(answer.status, status, answer)
+            self.check(answer, "GET", "/v1/items/{item}/users")
 
     def test_answers_of_tasks_fit_the_contract(self):
         rows, support = self.shops.asked("s20"), {"rows": self.shops.known("s20")}

@@ -318,6 +318,11 @@ class Hypernet:
         params.update(limit=limit, category=category)
         return self.request("GET", "/v1/items/%s/similar" % _segment(item), params=self._params(params))
 
+    def item_users(self, item: str, *, limit: Optional[int] = None, exclude_seen: Optional[bool] = None, **params: Any) -> Json:
+        """The users who most likely want an item: {"users": [{"id", "score"}], ...}. Needs the admin token."""
+        params.update(limit=limit, exclude_seen=exclude_seen)
+        return self.request("GET", "/v1/items/%s/users" % _segment(item), params=self._params(params))
+
     def put_item(self, item: str, *, title: Optional[str] = None, categories: Optional[Sequence[str]] = None,
                  metadata: Optional[Json] = None, **params: Any) -> Json:
         body = _given(title=title, categories=categories, metadata=metadata)

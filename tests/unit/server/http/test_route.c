@@ -85,7 +85,8 @@ START_TEST(test_route_only_the_system_calls_are_open)
         for (size_t k = 0; k < sizeof open / sizeof *open; k++)
             is_open = is_open || strcmp(routes.routes[i].pattern, open[k]) == 0;
         bool is_admins = strncmp(routes.routes[i].pattern, "/v1/admin/", 10) == 0 ||
-                         strcmp(routes.routes[i].pattern, "/v1/users") == 0 ||            /* it names all */
+                         strcmp(routes.routes[i].pattern, "/v1/users") == 0 || /* it names all */
+                         strcmp(routes.routes[i].pattern, "/v1/items/{item}/users") == 0 ||
                          strcmp(routes.routes[i].pattern, "/v1/users/{user}/merge") == 0; /* it forgets one */
         enum access want = is_open ? ACCESS_ALL : is_admins ? ACCESS_ADMIN : ACCESS_API;
         ck_assert_int_eq(routes.routes[i].access, want);
@@ -108,6 +109,7 @@ START_TEST(test_route_says_by_its_class_who_runs_it)
         bool of_many = strcmp(route->pattern, "/v1/predictions") == 0; /* some of them are not cached */
         bool scans = strcmp(route->pattern, "/v1/tasks/predictions") == 0 ||
                      strcmp(route->pattern, "/v1/users/{user}/similar") == 0 ||
+                     strcmp(route->pattern, "/v1/items/{item}/users") == 0 ||
                      (strcmp(route->pattern, "/v1/items") == 0 && strcmp(route->method, "GET") == 0);
         bool may_block =
             !of_many && !scans &&
