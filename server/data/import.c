@@ -166,6 +166,8 @@ static enum err_code keep_row(struct import *im, const struct import_file *file,
         return load_event(im, file, row, e);
     if (file->kind != TABLE_CONTEXTS)
         import_forms_row(&im->forms, row->object);
+    if (file->kind == TABLE_ITEMS)
+        import_types_row(&im->report->types, row->object);
     code = file->kind == TABLE_CONTEXTS ? import_seen_note(&im->seen, im->conn, im->load, row->user, e)
                                         : import_deleted_note(&im->deleted, row, e);
     if (code)
@@ -589,5 +591,6 @@ void import_report_fini(struct import_report *report)
 {
     for (size_t i = 0; i < report->n_files; i++)
         table_columns_fini(&report->files[i].columns);
+    import_types_fini(&report->types);
     report->n_files = 0;
 }

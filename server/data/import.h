@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/progress.h"
 #include "server/data/import_kinds.h"
+#include "server/data/import_types.h"
 #include "server/tables/format.h"
 #include "server/tables/naming.h"
 #include "store/store.h"
@@ -68,6 +69,7 @@ struct import_report {
     size_t n_listed;
     struct err listed[IMPORT_LISTED]; /* the first bad lines */
     struct store_counts total;        /* what the store holds now */
+    struct import_types types;        /* of the items' metadata */
     size_t n_notes;
     struct err notes[IMPORT_NOTES]; /* what may be meant otherwise, to be said aloud */
 };

@@ -58,9 +58,9 @@ static enum err_code put_life(struct store_conn *conn, struct text id, const str
     if (said->given & TABLE_HIDDEN)
         life.hidden = said->hidden;
     if (said->given & TABLE_FROM)
-        life.from = said->from;
+        life.from = said->from ? said->from : STORE_ALWAYS_FROM;
     if (said->given & TABLE_UNTIL)
-        life.until = said->until;
+        life.until = said->until ? said->until : STORE_ALWAYS_UNTIL;
     if (said->given & TABLE_CREATED)
         life.created = said->created;
     if (life.from >= life.until)

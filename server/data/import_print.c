@@ -197,6 +197,18 @@ static void print_known(const struct import_report *r, size_t kind)
                      "", r->n_older);
 }
 
+/* Of which types the fields are that items can be filtered by. */
+static void print_types(const struct import_types *types)
+{
+    struct buf text;
+    buf_init(&text, 64 * 1024);
+    import_types_text(types, &text);
+    if (text.len && buf_text(&text))
+        (void)printf("%-12s %10" PRId64 " row%s of items: %s\n", "metadata", types->n_rows,
+                     talk_s(types->n_rows), buf_text(&text));
+    buf_fini(&text);
+}
+
 void import_print_text(const char *store, const struct import_report *r, enum table_format format,
                        double seconds)
 {
@@ -210,6 +222,7 @@ void import_print_text(const char *store, const struct import_report *r, enum ta
                          r->n_rows[i], talk_s(r->n_rows[i]), r->n_rows[i] == 1 ? 11 : 10, total[i]);
         print_known(r, i);
     }
+    print_types(&r->types);
     if (r->n_items_deleted)
         (void)printf("%-12s %10" PRId64 " deleted: the file does not have them, or says so\n", "items",
                      r->n_items_deleted);
@@ -314,7 +327,9 @@ enum err_code import_print_json(const char *store, const struct import_report *r
         buf_adds(&out, i ? "," : "");
         add_file(&out, &r->files[i], format);
     }
-    buf_adds(&out, "],\"notes\":[");
+    buf_addc(&out, ']');
+    import_types_json(&r->types, &out);
+    buf_adds(&out, ",\"notes\":[");
     for (size_t i = 0; i < r->n_notes; i++) {
         buf_adds(&out, i ? "," : "");
         add_text(&out, r->notes[i].text);

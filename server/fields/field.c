@@ -197,6 +197,35 @@ enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds
     return ERR_OK;
 }
 
+int64_t field_life_of_integer(int64_t number, bool made)
+{
+    static const int64_t year_2100 = 4102444800;
+    int64_t most = made ? year_2100 : LIMIT_LIFE_SECONDS;
+    for (int i = 0; i < 3 && number > most; i++)
+        number /= 1000;
+    return number >= 1 && number <= most ? number : 0;
+}
+
+enum err_code field_life_of_text(struct text text, bool made, const char *what, int64_t *seconds,
+                                 struct err *e)
+{
+    double number;
+    int64_t found;
+    if (is_integer(text, &found))
+        found = field_life_of_integer(found, made);
+    else if (field_value_number(text, &number))
+        found = number >= 1 && number < 9e18 ? field_life_of_integer((int64_t)number, made) : 0;
+    else if (!time_text_seconds(text, &found) || found < 1 || found > LIMIT_LIFE_SECONDS)
+        found = 0;
+    *seconds = found;
+    return found
+               ? ERR_OK
+               : err_set(e, ERR_INVALID,
+                         "%s is '%.*s', which is neither seconds or milliseconds since 1970 nor an ISO 8601 "
+                         "date or time from 1970 on",
+                         what, text_shown(text), text.data);
+}
+
 enum err_code field_time_of_row(struct text text, double number, int64_t now, double *time, struct err *e)
 {
     enum field_time_form form = FIELD_TIME_SECONDS;

@@ -62,6 +62,15 @@ enum err_code field_time_of_number(double number, int64_t now, int64_t *seconds,
 enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds, enum field_time_form *form,
                                  struct err *e) ERR_MUST_CHECK;
 
+/* When answers may have an item, which may lie ahead, or since when it is there (`made`): whole seconds
+ * since 1970 up to the year 9999, of `made` up to 2100. What is more are milli-, micro- or nanoseconds:
+ * those of after 1978, of `made` of after February 1970, cannot be seconds. 0: no such time. */
+int64_t field_life_of_integer(int64_t number, bool made);
+
+/* The same of a text, or an ISO 8601 date or time. what: its name. */
+enum err_code field_life_of_text(struct text text, bool made, const char *what, int64_t *seconds,
+                                 struct err *e) ERR_MUST_CHECK;
+
 /* The time of a task's row: the same, but that numbers too small for milliseconds may be any rising order,
  * also below 0 and with a fraction. text has NULL data for a number that is none of a text. */
 enum err_code field_time_of_row(struct text text, double number, int64_t now, double *time,

@@ -46,6 +46,10 @@ static const struct synonyms all_synonyms[] = {
     {ROLE_KIND, IN_INTERACTIONS, {"kind"}},
     {ROLE_TITLE, IN_ITEMS, {"title", "name"}},
     {ROLE_CATEGORIES, IN_ITEMS, {"categories", "category", "genres", "genre", "tags"}},
+    {ROLE_HIDDEN, IN_ITEMS, {"hidden"}},
+    {ROLE_FROM, IN_ITEMS, {"available_from"}},
+    {ROLE_UNTIL, IN_ITEMS, {"available_until"}},
+    {ROLE_CREATED, IN_ITEMS, {"created"}},
     {ROLE_EMBEDDING, IN_CONTEXTS, {"embedding", "context", "vector"}},
 };
 enum { N_SYNONYMS = sizeof all_synonyms / sizeof all_synonyms[0] };
@@ -85,14 +89,10 @@ const char *table_role_name(enum table_role role)
     for (size_t i = 0; i < N_SYNONYMS; i++)
         if (all_synonyms[i].role == role)
             return all_synonyms[i].names[0];
-    return role == ROLE_DELETED   ? "deleted"
-           : role == ROLE_HIDDEN  ? "hidden"
-           : role == ROLE_FROM    ? "available_from"
-           : role == ROLE_UNTIL   ? "available_until"
-           : role == ROLE_CREATED ? "created"
-           : role == ROLE_COUNT   ? "count"
-           : role == ROLE_FIRST   ? "first"
-                                  : "";
+    return role == ROLE_DELETED ? "deleted"
+           : role == ROLE_COUNT ? "count"
+           : role == ROLE_FIRST ? "first"
+                                : "";
 }
 
 void table_columns_fini(struct table_columns *c)

@@ -30,8 +30,8 @@ enum table_role {
     ROLE_CATEGORIES,
     ROLE_EMBEDDING,
     ROLE_DELETED, /* of NDJSON: true or false */
-    ROLE_HIDDEN,  /* the same */
-    ROLE_FROM,    /* of NDJSON: when an item is available, and was created; a number of seconds */
+    ROLE_HIDDEN,  /* an item is in no list */
+    ROLE_FROM,    /* when it is available, and was created */
     ROLE_UNTIL,
     ROLE_CREATED,
     ROLE_GENRE,   /* one of the flags of u.item */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_TIME 9e15 /* seconds, which are exact as a double */
+#define MAX_NUMBER 9e18 /* near what 64 bits hold */
 
 void table_json_fini(struct table_json *j)
 {
@@ -219,25 +219,25 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
     return ERR_OK;
 }
 
-/* The members that say when answers may have an item; whether the role is one of theirs. */
-static bool set_life(enum table_role role, const json_t *value, struct table_life *life)
+static bool is_life(enum table_role role)
 {
-    int64_t time = (int64_t)json_number_value(value);
-    if (role == ROLE_HIDDEN)
-        life->hidden = json_is_true(value);
-    else if (role == ROLE_FROM)
-        life->from = time;
-    else if (role == ROLE_UNTIL)
-        life->until = time;
-    else if (role == ROLE_CREATED)
-        life->created = time;
-    else
+    return role == ROLE_HIDDEN || role == ROLE_FROM || role == ROLE_UNTIL || role == ROLE_CREATED;
+}
+
+/* What a member says of when answers may have an item, as table_row_set_life takes it; false: nothing. */
+static bool read_life(enum table_role role, const json_t *value, int64_t *out)
+{
+    struct text text = {json_string_value(value), json_string_length(value)};
+    double number = json_number_value(value);
+    bool made = role == ROLE_CREATED;
+    *out = json_is_true(value);
+    if (role == ROLE_HIDDEN || json_is_null(value))
+        return json_is_boolean(value) || json_is_null(value);
+    if (json_is_number(value))
+        *out = number >= 1 && number <= MAX_NUMBER ? field_life_of_integer((int64_t)number, made) : 0;
+    else if (!text.data || field_life_of_text(text, made, "", out, NULL))
         return false;
-    life->given |= role == ROLE_HIDDEN  ? TABLE_HIDDEN
-                   : role == ROLE_FROM  ? TABLE_FROM
-                   : role == ROLE_UNTIL ? TABLE_UNTIL
-                                        : TABLE_CREATED;
-    return true;
+    return *out != 0;
 }
 
 static enum err_code set_value(struct table_json *j, enum table_role role, const char *name, json_t *value,
@@ -250,8 +250,12 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
         b->row.deleted = json_is_true(value);
         return ERR_OK;
     }
-    if (set_life(role, value, &b->row.life))
+    if (is_life(role)) {
+        int64_t said;
+        if (read_life(role, value, &said))
+            table_row_set_life(b, role, said);
         return ERR_OK;
+    }
     bool none =
         json_is_null(value) || (role == ROLE_CATEGORIES && json_is_array(value) && !json_array_size(value));
     if (none) {
@@ -282,14 +286,12 @@ static enum table_role mark_of(const struct table_json *j, const char *name, con
                                enum table_kind kind)
 {
     const json_t *value = json_object_get(j->line, name);
-    double number = json_number_value(value);
+    int64_t said;
     enum table_role role = ROLE_EXTRA;
     for (size_t i = ROLE_DELETED; i <= ROLE_CREATED && kind == TABLE_ITEMS; i++)
         if (strcmp(as, table_role_name((enum table_role)i)) == 0)
             role = (enum table_role)i;
-    bool is = role == ROLE_DELETED || role == ROLE_HIDDEN
-                  ? json_is_boolean(value)
-                  : json_is_number(value) && number >= 1 && number <= MAX_TIME;
+    bool is = role == ROLE_DELETED ? json_is_boolean(value) : is_life(role) && read_life(role, value, &said);
     return is ? role : ROLE_EXTRA;
 }
 
@@ -301,7 +303,7 @@ static enum table_role role_beside(const struct table_json *j, const char *name,
     if (mark_of(j, name, name, kind) != ROLE_EXTRA)
         return mark_of(j, name, name, kind);
     if (role == ROLE_EXTRA || rank == 0)
-        return role;
+        return is_life(role) ? ROLE_EXTRA : role;
     if (json_object_get(j->line, table_role_name(role)) || given_name(j, table_role_name(role)))
         return ROLE_EXTRA;
     const char *other;
@@ -324,8 +326,10 @@ static enum table_role role_alone(const struct table_json *j, const char *name, 
         *as = given ? given->as : name;
     if (given && mark_of(j, name, given->as, kind) != ROLE_EXTRA)
         return mark_of(j, name, given->as, kind);
-    if (given)
-        return table_role_of(kind, text_of(given->as), NULL);
+    if (given) {
+        enum table_role role = table_role_of(kind, text_of(given->as), NULL);
+        return is_life(role) ? ROLE_EXTRA : role;
+    }
     return given_name(j, name) ? ROLE_IGNORED : role_beside(j, name, kind);
 }
 
@@ -390,8 +394,5 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
         if (code)
             return code;
     }
-    const struct table_life *life = &b->row.life;
-    if (life->given & TABLE_FROM && life->given & TABLE_UNTIL && life->from >= life->until)
-        return err_set(e, ERR_INVALID, "an item is available until after it is available from");
     return ERR_OK;
 }

@@ -266,6 +266,40 @@ static enum err_code set_genre(struct table_row_builder *b, const char *name, st
     return table_row_add_category(b, text_of(name), e);
 }
 
+void table_row_set_life(struct table_row_builder *b, enum table_role role, int64_t value)
+{
+    struct table_life *life = &b->row.life;
+    if (role == ROLE_HIDDEN)
+        life->hidden = value != 0;
+    else
+        *(role == ROLE_FROM ? &life->from : role == ROLE_UNTIL ? &life->until : &life->created) = value;
+    life->given |= role == ROLE_HIDDEN  ? TABLE_HIDDEN
+                   : role == ROLE_FROM  ? TABLE_FROM
+                   : role == ROLE_UNTIL ? TABLE_UNTIL
+                                        : TABLE_CREATED;
+}
+
+static enum err_code set_hidden(struct table_row_builder *b, struct text text, struct err *e)
+{
+    static const char *const words[] = {"false", "true", "0", "1", "no", "yes"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (field_value_is(text, words[i])) {
+            table_row_set_life(b, ROLE_HIDDEN, i % 2);
+            return ERR_OK;
+        }
+    return err_set(e, ERR_INVALID, "hidden is '%.*s' and not true or false", text_shown(text), text.data);
+}
+
+static enum err_code set_life_time(struct table_row_builder *b, enum table_role role, struct text text,
+                                   struct err *e)
+{
+    int64_t seconds;
+    enum err_code code = field_life_of_text(text, role == ROLE_CREATED, table_role_name(role), &seconds, e);
+    if (!code)
+        table_row_set_life(b, role, seconds);
+    return code;
+}
+
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
                             struct text text, bool quoted, struct err *e)
 {
@@ -301,13 +335,15 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
         return add_embedding(b, text, e);
     case ROLE_GENRE:
         return set_genre(b, name, text, e);
-    case ROLE_EXTRA:
-    case ROLE_IGNORED:
-    case ROLE_DELETED: /* of NDJSON, as those that follow */
     case ROLE_HIDDEN:
+        return set_hidden(b, text, e);
     case ROLE_FROM:
     case ROLE_UNTIL:
     case ROLE_CREATED:
+        return set_life_time(b, role, text, e);
+    case ROLE_EXTRA:
+    case ROLE_IGNORED:
+    case ROLE_DELETED: /* of NDJSON */
     case N_ROLES:
         break;
     }
@@ -338,6 +374,8 @@ enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struc
         code = check_row_id(b, row->item, "item", e);
     if (!code && row->first > row->timestamp)
         code = err_set(e, ERR_INVALID, "the first event is later than the last");
+    if (!code && row->life.from && row->life.until && row->life.from >= row->life.until)
+        code = err_set(e, ERR_INVALID, "an item is available until after it is available from");
     if (!code && b->kind == TABLE_CONTEXTS && !row->n_embedding)
         code = err_set(e, ERR_INVALID, "the embedding is empty");
     if (!code)

@@ -35,6 +35,9 @@ void table_row_start(struct table_row_builder *b);
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
                             struct text text, bool quoted, struct err *e) ERR_MUST_CHECK;
 
+/* Sets what a value of one of these roles says: a time, 0 for none; of ROLE_HIDDEN 1 or 0. */
+void table_row_set_life(struct table_row_builder *b, enum table_role role, int64_t value);
+
 /* Refuses an id that is a word for nothing and was not quoted. what is "user" or "item". */
 enum err_code table_row_check_word(struct text id, bool quoted, const char *what,
                                    struct err *e) ERR_MUST_CHECK;

@@ -12,6 +12,8 @@
  *               (server/fields/time_text.h); with a kind, last too, where no other column is one
  *   title       title name
  *   categories  categories category genres genre tags `a|b|c`; in NDJSON an array too
+ *   hidden      hidden                                true or false, 1 or 0, yes or no
+ *   available_from, available_until, created          times, which may lie ahead; in NDJSON null: none
  *   embedding   embedding context vector              a JSON array, or numbers with spaces between
  * A candidates file has no header: each line is a user and any number of items. Of TABLE_ROWS no column is
  * known by name: the caller says which is what.
@@ -66,7 +68,7 @@ enum { TABLE_HIDDEN = 1, TABLE_FROM = 2, TABLE_UNTIL = 4, TABLE_CREATED = 8 };
 struct table_life {
     unsigned given; /* bits of these; the rest is 0 */
     bool hidden;
-    int64_t from, until, created; /* seconds since 1970, at least 1 */
+    int64_t from, until, created; /* seconds since 1970, at least 1; 0: said to be none */
 };
 
 /* One row; everything is borrowed until the next call of table_next. Texts are UTF-8 without zero bytes, and
@@ -88,7 +90,7 @@ struct table_row {
      * is no such member (RFC 7396) */
     struct text object;
     bool marked, deleted;   /* of an item, in NDJSON: it says whether it is taken out of answers */
-    struct table_life life; /* of an item, in NDJSON: true, false and numbers; as text they are of object */
+    struct table_life life; /* of an item */
     bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
     const float *embedding;                  /* (n_embedding) within LIMIT_COMPONENT */
     size_t n_embedding;

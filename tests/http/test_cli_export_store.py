@@ -144,16 +144,56 @@ class ExportStore(hn.Case):
         self.assertIn("1: an item is available until after", self.imported("stays", {"item": "a", "available_from": 9, "available_until": 9}, check=False))
 
     def test_a_shops_own_fields_of_these_names_are_metadata(self):
-        own = {"created": "2019-05-01", "hidden": "no", "available_from": "Bern", "available_until": 0}
+        own = {"created": "spring", "hidden": "no", "available_from": "Bern", "available_until": 0}
         item, = self.imported("own", {"item": "a", **own})
         self.assertGreater(item.pop("created"), 1600000000)
         self.assertEqual(item, {"item": "a", "metadata": own})
+
+    def test_times_of_an_items_life_are_text_or_numbers_and_null_takes_them_away(self):
+        a, b, c = self.imported("times", {"item": "a", "created": "1975-06-01", "available_from": "2026-01-01T10:00:00+01:00", "available_until": "9999-12-31"},
+                                {"item": "b", "created": 171849600000, "available_from": 1767258000000, "available_until": 1767344400000000},
+                                {"item": "c", "available_from": 4102444801, "hidden": True})
+        c.pop("created")
+        self.assertEqual((a, b, c), ({"item": "a", "available_from": 1767258000, "available_until": 253402214400, "created": 170812800},
+                                     {"item": "b", "available_from": 1767258000, "available_until": 1767344400, "created": 171849600},
+                                     {"item": "c", "available_from": 4102444801, "hidden": True}))
+        again = self.imported("times", {"item": "a", "available_from": None, "available_until": None}, {"item": "c", "hidden": None, "available_from": None})
+        self.assertEqual(again[0], {"item": "a", "created": 170812800})
+        self.assertEqual(set(again[2]), {"item", "created"})
 
     def test_the_lives_of_many_new_items_come_too(self):
         lines = [{"item": f"i{i}", "created": 1 + i, **({"hidden": True} if i % 2 else {})} for i in range(20500)]
         told = {x["item"]: x for x in self.imported("many", *lines)}
         self.assertEqual([{k: x[k] for k in ("item", "hidden", "created") if k in x} for x in map(told.get, (x["item"] for x in lines))],
                          [{k: x[k] for k in ("item", "hidden", "created") if k in x} for x in lines])
+
+    def load_csv(self, name, text, *options, check=True):
+        store, table = self.path(name + ".db"), self.path(name + ".csv")
+        with open(table, "w", encoding="utf-8") as f:
+            f.write(text)
+        r = hn.run("import", "--store", store, "--items", table, *options, check=check)
+        return r.err if r.returncode else [json.loads(x) for x in hn.run("export", "items", "--store", store).out.splitlines()]
+
+    def test_a_table_has_columns_for_an_items_life(self):
+        header = "item,Hidden,available from,available_until,created,price\n"
+        rows = self.load_csv("csv", header + 'a,yes,2026-01-01,2026-12-31T20:00:00Z,171849600000,9.5\nb,FALSE,1767225600000,,2019-05-01,NULL\nc,,,,"",1\n')
+        self.assertGreater(rows[2].pop("created"), 1600000000, "now, where nothing is said")
+        self.assertEqual(rows, [{"item": "a", "metadata": {"price": "9.5"}, "hidden": True, "available_from": 1767225600, "available_until": 1798747200, "created": 171849600},
+                                {"item": "b", "available_from": 1767225600, "created": 1556668800}, {"item": "c", "metadata": {"price": "1"}}])
+        again = self.load_csv("csv", header + "a,0,,2027-01-01,,\n")
+        self.assertEqual((again[0].get("hidden"), again[0]["available_from"], again[0]["available_until"]), (None, 1767225600, 1798761600), "what is empty stays")
+
+    def test_what_a_column_of_an_items_life_cannot_be_is_a_bad_line(self):
+        for text, words in (("item,created\na,spring\n", "created is 'spring', which is neither seconds or milliseconds"), ("item,hidden\na,maybe\n", "hidden is 'maybe' and not true or false"),
+                            ("item,available_from\na,0\n", "available_from is '0'"), ("item,available_until\na,1969-01-01\n", "available_until is"),
+                            ("item,available_from,available_until\na,2026-02-01,2026-01-01\n", "available until after"), ("item,available_from\na,-5\n", "available_from is '-5'")):
+            with self.subTest(text=text):
+                self.assertIn("csv:2: ", self.load_csv("bad", text, check=False))
+                self.assertIn(words, self.load_csv("bad", text, check=False))
+        row, = self.load_csv("season", "item,created\na,spring\n", "--column", "season=created")
+        self.assertEqual(row["metadata"], {"season": "spring"})
+        row, = self.load_csv("other", "item,visible_from\na,2026-01-01\n", "--column", "available_from=visible_from")
+        self.assertEqual(row["available_from"], 1767225600)
 
     def test_names_that_mean_something_and_spaces_come_back(self):
         with hn.Server() as server:

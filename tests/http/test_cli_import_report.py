@@ -25,6 +25,31 @@ class Case(hn.Folder):
         return done
 
 
+class Types(Case):
+    def test_the_types_of_metadata_are_said_at_the_end(self):
+        rows = [{"item": f"i{i}", "price": 9.5 if i else "9.50", "since": "2026-01-02", "sale": True, "sizes": ["a"], "deep": {"x": 1}, **({"colour": "red"} if i < 2 else {"colour": 3})}
+                for i in range(3)]
+        rows[2]["sizes"] = None
+        table = self.file("a.ndjson", "".join(json.dumps(row) + "\n" for row in rows))
+        done = self.load("--items", table)
+        self.assertRegex(done.out, r"metadata +3 rows of items: price number, since time, sale true or false, sizes list of texts in 2, deep something else, "
+                                   r"colour number in 1 and text in 2\n")
+        self.assertEqual(json.loads(self.load("--items", table, "--json").out)["metadata"],
+                         {"price": {"number": 3}, "since": {"time": 3}, "sale": {"boolean": 3}, "sizes": {"list": 2}, "deep": {"other": 3},
+                          "colour": {"number": 1, "text": 2}})
+
+    def test_texts_of_a_table_that_are_numbers_are_said_to_be(self):
+        done = self.load("--items", self.file("a.csv", "item,price,zip,available_until\na,9.50,01234,2030-01-01\nb,,56,\n"))
+        self.assertIn("price number in 1, zip number in 1 and text in 1\n", done.out)
+        self.assertNotIn("metadata ", self.load("--users", self.file("b.csv", "user,age\nu,3\n")).out)
+
+    def test_fields_without_end_are_named_up_to_a_bound(self):
+        table = self.file("a.ndjson", json.dumps({"item": "a", **{f"f{i}": i for i in range(200)}, "x" * 100: 1}) + "\n")
+        told = json.loads(self.load("--items", table, "--json").out)["metadata"]
+        self.assertEqual((len(told), told["f63"]), (64, {"number": 1}))
+        self.assertIn("f63 number, and others\n", self.load("--items", table).out)
+
+
 class Forms(Case):
     def notes(self, kind, name, data):
         return json.loads(self.load("--" + kind, self.file(name, data), "--json").out)["notes"]

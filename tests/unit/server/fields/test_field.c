@@ -199,6 +199,45 @@ START_TEST(test_field_old_values_come_within_limits)
 }
 END_TEST
 
+START_TEST(test_field_times_of_an_items_life_tell_their_unit_where_it_cannot_be_another)
+{
+    static const struct {
+        const char *text;
+        bool made;
+        int64_t want; /* 0: refused */
+    } lives[] = {
+        {"1", false, 1},
+        {"253402300799", false, 253402300799},
+        {"253402300800", false, 253402300},
+        {"253402300799", true, 253402300},
+        {"4102444800", true, 4102444800},
+        {"4102444801", true, 4102444},
+        {"1767225600000", false, 1767225600},
+        {"1767225600000000", true, 1767225600},
+        {"1767225600000000000", false, 1767225600},
+        {"999999999999999999", false, 999999999},
+        {"1767225600.75", false, 1767225600},
+        {"2026-01-01", true, 1767225600},
+        {"9999-12-31T23:59:59Z", false, 253402300799},
+        {"0", false, 0},
+        {"-1", false, 0},
+        {"nan", false, 0},
+        {"1e300", false, 0},
+        {"1969-12-31", false, 0},
+        {"soon", false, 0},
+        {"", false, 0},
+    };
+    for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
+        struct err e = {0};
+        int64_t seconds = -1;
+        enum err_code code =
+            field_life_of_text(text_of(lives[i].text), lives[i].made, "created", &seconds, &e);
+        ck_assert_msg(code == (lives[i].want ? ERR_OK : ERR_INVALID), "%s: %s", lives[i].text, e.text);
+        ck_assert_msg(seconds == lives[i].want, "%s: %lld", lives[i].text, (long long)seconds);
+    }
+}
+END_TEST
+
 SUITE("server/field", NULL, NULL, {test_field_weights_are_positive_and_within_limits},
       {test_field_ratings_are_within_limits_and_denormal_ones_are_zero},
       {test_field_components_are_within_limits},
@@ -206,4 +245,5 @@ SUITE("server/field", NULL, NULL, {test_field_weights_are_positive_and_within_li
       {test_field_a_refused_time_names_the_unit_and_the_clock},
       {test_field_times_of_tasks_rows_are_one_order, sizeof row_times / sizeof *row_times},
       {test_field_tells_words_for_nothing_from_ids}, {test_field_ids_are_short_utf_8},
-      {test_field_old_values_come_within_limits})
+      {test_field_old_values_come_within_limits},
+      {test_field_times_of_an_items_life_tell_their_unit_where_it_cannot_be_another})
