@@ -42,6 +42,8 @@ static const struct {
     {"POST", "/v1/recommendations", "{\"user\":\"ann\",\"max_per\":{\"field\":\"categories\"}}", 200},
     {"POST", "/v1/recommendations",
      "{\"user\":\"ann\",\"max_per\":{\"field\":\"categories\"},\"diversity\":0.5}", 200},
+    {"POST", "/v1/recommendations",
+     "{\"user\":\"ann\",\"limit\":2,\"exclude\":[\"1\"],\"min_score\":-1000,\"fields\":[\"x\"]}", 200},
     {"POST", "/v1/recommendations", "{\"user\":\"nobody\",\"fallback\":[\"popular\"]}", 200},
     {"GET", "/v1/items?sort=trending&category=a", NULL, 200},
     {"GET", "/v1/items?sort=popular&window_days=3", NULL, 200},

@@ -69,6 +69,13 @@ static bool any_item(void *arg, const struct store_item *item)
     return true;
 }
 
+static enum store_look look_at_any(void *arg, int64_t key, struct text id)
+{
+    ck_assert_ptr_nonnull(id.data);
+    *(size_t *)arg += id.len + (size_t)(key > 0);
+    return STORE_TAKE;
+}
+
 static bool any_interaction(void *arg, int64_t key, const struct store_interaction *x)
 {
     (void)key;
@@ -117,6 +124,8 @@ static void read_everything(struct store_conn *c)
     look_at(store_count(c, &counts, &e), &e);
     look_at(store_each_user(c, any_user, &sum, &e), &e);
     look_at(store_each_item(c, 0, any_item, &sum, &e), &e);
+    look_at(store_list_users(c, text_of("user-2"), look_at_any, any_user, &sum, &e), &e);
+    look_at(store_list_items(c, text_of("item-2"), look_at_any, any_item, &sum, &e), &e);
     look_at(store_each_interaction(c, any_interaction, &sum, &e), &e);
     look_at(store_last_change(c, &number, &e), &e);
     look_at(store_changes(c, 0, any_change, &sum, &e), &e);

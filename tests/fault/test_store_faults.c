@@ -222,6 +222,12 @@ static bool sum_change(void *arg, const struct store_change *change)
     return true;
 }
 
+static enum store_look look_at_all(void *arg, int64_t key, struct text id)
+{
+    (void)arg;
+    return key > 0 && id.len ? STORE_TAKE : STORE_END;
+}
+
 /* Every read there is; what it saw must be the same each time. */
 static enum err_code read_all(struct store_conn *c, struct err *e)
 {
@@ -249,6 +255,10 @@ static enum err_code read_all(struct store_conn *c, struct err *e)
         code = store_each_user(c, sum_user, &s, e);
     if (!code)
         code = store_each_item(c, 0, sum_item, &s, e);
+    if (!code)
+        code = store_list_users(c, text_of("b"), look_at_all, sum_user, &s, e);
+    if (!code)
+        code = store_list_items(c, text_of("i2"), look_at_all, sum_item, &s, e);
     if (!code)
         code = store_each_interaction(c, sum_interaction, &s, e);
     if (!code)
