@@ -15,8 +15,8 @@
 /* All tables; the first ones as enum store_export_table has them. */
 enum { TASK_ROWS = N_EXPORTS, TASKS, N_TABLES };
 
-static const char *const table_names[N_TABLES] = {"users",    "items",     "interactions",
-                                                  "contexts", "task-rows", "tasks"};
+static const char *const table_names[N_TABLES] = {"users",       "items",     "interactions", "contexts",
+                                                  "event-kinds", "task-rows", "tasks"};
 
 struct arguments {
     const char *store, *table, *model, *model_version;
@@ -33,7 +33,7 @@ static int cmd_export(int argc, char **argv);
 
 /* Variables of these are of import, which reads what they name: nothing is to be written over it. */
 static const struct option_apart apart[] = {
-    {"", "users items interactions contexts task-rows tasks model model-version"}, {NULL, NULL}};
+    {"", "users items interactions contexts event-kinds task-rows tasks model model-version"}, {NULL, NULL}};
 
 const struct command cmd_export_command = {
     "export",
@@ -41,7 +41,8 @@ const struct command cmd_export_command = {
     "[TABLE]",
     "Writes NDJSON, as the store is at one moment; others may read and write it meanwhile. TABLE alone, one "
     "of "
-    "users, items, interactions, contexts, task-rows and tasks, is written to standard output; options write "
+    "users, items, interactions, contexts, event-kinds, task-rows and tasks, is written to standard output; "
+    "options write "
     "several at once into files. A file whose name ends in .gz is compressed, and - is standard output.\n"
     "--task names the column that is to say the task, or the columns by whose values its id is joined.\n"
     "Contexts are those that callers gave for a version of a model. What a model made of rows that are not "
@@ -118,7 +119,7 @@ static void say_tasks(const struct arguments *a, const struct task_export_report
 
 static void say(const struct arguments *a, const struct reports *r)
 {
-    static const char *const names[N_EXPORTS] = {"user", "item", "interaction", "context"};
+    static const char *const names[N_EXPORTS] = {"user", "item", "interaction", "context", "kind"};
     const char *between = "";
     for (size_t i = 0; i < N_EXPORTS; i++)
         if (a->paths[i])
@@ -140,9 +141,10 @@ static enum err_code take_word(struct arguments *a, struct err *e)
     while (a->table && i < N_TABLES && strcmp(a->table, table_names[i]) != 0)
         i++;
     if (i == N_TABLES)
-        return err_set(e, ERR_INVALID,
-                       "'%s' is no table; one of users, items, interactions, contexts, task-rows and tasks",
-                       a->table);
+        return err_set(
+            e, ERR_INVALID,
+            "'%s' is no table; one of users, items, interactions, contexts, event-kinds, task-rows and tasks",
+            a->table);
     if (a->table && wants(a, 0, N_TABLES))
         return err_set(e, ERR_INVALID, "%s alone is written to standard output, or --%s FILE beside others",
                        a->table, a->table);
@@ -180,7 +182,7 @@ static enum err_code check(struct arguments *a, struct err *e)
         return err_set(
             e, ERR_INVALID,
             "nothing to export: name a table (hypernet export users ..), or give --users, --items, "
-            "--interactions, --contexts, --task-rows or --tasks");
+            "--interactions, --contexts, --event-kinds, --task-rows or --tasks");
     bool named = a->model && a->model_version;
     if (a->paths[EXPORT_CONTEXTS] && !named)
         return err_set(e, ERR_INVALID,
@@ -214,6 +216,8 @@ static int cmd_export(int argc, char **argv)
          "interactions, by user and then by time", 0, 0, false},
         {"contexts", OPTION_STRING, &a.paths[EXPORT_CONTEXTS], "FILE",
          "contexts that callers gave; needs --model and --model-version", 0, 0, false},
+        {"event-kinds", OPTION_STRING, &a.paths[EXPORT_KINDS], "FILE",
+         "kinds of events, and what they say: import takes them beside interactions", 0, 0, false},
         {"model", OPTION_STRING, &a.model, "NAME", "the model that the contexts are for", 0, 0, false},
         {"model-version", OPTION_STRING, &a.model_version, "VERSION", "and its version", 0, 0, false},
         {"task-rows", OPTION_STRING, &a.paths[TASK_ROWS], "FILE", "labelled rows of tasks, in their order", 0,

@@ -7,6 +7,7 @@
 #include "server/cli/import_tasks.h"
 #include "server/cli/progress_bar.h"
 #include "server/data/import.h"
+#include "server/data/import_kinds_file.h"
 #include "server/data/import_print.h"
 
 #include <stdio.h>
@@ -43,7 +44,7 @@ const struct command cmd_import_command = {
 _Static_assert(OPTION_LIST_MAX <= (int)IMPORT_MAX_IGNORED, "every --ignore-field has a place");
 
 struct arguments {
-    const char *store, *users, *items, *contexts, *model, *model_version, *format;
+    const char *store, *users, *items, *contexts, *event_kinds, *model, *model_version, *format;
     struct option_list interactions, ignored, columns, kinds, words;
     struct table_name names[OPTION_LIST_MAX];
     struct import_tasks_options tasks;
@@ -153,6 +154,8 @@ static enum err_code to_import(struct arguments *a, struct import_options *o, st
     for (size_t i = 0; i < a->ignored.n; i++)
         o->ignored[o->n_ignored++] = a->ignored.values[i];
     enum err_code code = read_names(a, o, e);
+    if (!code && a->event_kinds)
+        code = import_kinds_read(&o->kinds, a->event_kinds, e);
     for (size_t i = 0; i < a->kinds.n && !code; i++)
         code = import_kinds_add(&o->kinds, a->kinds.values[i], e);
     for (size_t i = 0; i < a->words.n && !code; i++)
@@ -196,7 +199,8 @@ static enum err_code check_uses(const struct arguments *a, const struct option *
 {
     bool of_tasks = import_tasks_wanted(&a->tasks);
     const struct option_use uses[] = {
-        {"interactions users items contexts model model-version replace column no-header kind kind-map",
+        {"interactions users items contexts model model-version replace column no-header kind event-kinds "
+         "kind-map",
          of_tasks, "goes with tables of users and items; those of tasks are imported by themselves"},
         {"task", !of_tasks, "goes with --tasks or --task-rows"},
         {"replace-rows", !a->tasks.rows, "goes with --task-rows"},
@@ -250,6 +254,8 @@ static int cmd_import(int argc, char **argv)
          "make a kind of events, or change it: cart:0.5:unseen, return:1:negative", 0, 0, false},
         {"kind-map", OPTION_LIST, &a.words, "WORD=KIND",
          "what words of the column kind mean: returned=return,refund=return", 0, 0, false},
+        {"event-kinds", OPTION_STRING, &a.event_kinds, "FILE",
+         "kinds of events as export writes them; a --kind of the same name says more", 0, 0, false},
         {"no-header", OPTION_FLAG, &a.no_header, NULL,
          "the first line is a row; --column says by number what columns are", 0, 0, false},
         {"replace", OPTION_FLAG, &a.replace, NULL,

@@ -60,6 +60,17 @@ enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct 
     return ERR_OK;
 }
 
+enum err_code import_kinds_put(struct import_kinds *k, const struct store_kind *kind, struct err *e)
+{
+    if (k->n_made == IMPORT_MAX_KINDS)
+        return err_set(e, ERR_INVALID, "at most %d kinds of events at a time", IMPORT_MAX_KINDS);
+    char *name = k->read[k->n_made];
+    (void)snprintf(name, sizeof *k->read, "%.*s", (int)kind->name.len, kind->name.data);
+    k->made[k->n_made] = *kind;
+    k->made[k->n_made++].name = text_of(name);
+    return ERR_OK;
+}
+
 static const struct import_word *word_of(const struct import_kinds *k, struct text word)
 {
     for (size_t i = 0; i < k->n_words; i++)
@@ -110,7 +121,9 @@ static enum err_code put(const struct import_kinds *k, size_t i, struct store_co
 {
     bool changed;
     enum err_code code = store_put_kind(c, &k->made[i], &changed, e);
-    return code ? err_prefix(e, "--kind") : ERR_OK;
+    return code ? err_prefix(e, "--kind or --event-kinds, '%.*s'", text_shown(k->made[i].name),
+                             k->made[i].name.data)
+                : ERR_OK;
 }
 
 /* What the options would make is made and taken back: so it is checked, and has its numbers, before any row

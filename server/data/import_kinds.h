@@ -13,14 +13,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { IMPORT_MAX_KINDS = 16, IMPORT_MAX_WORDS = 64 };
+enum { IMPORT_MAX_KINDS = LIMIT_KINDS + 16, IMPORT_MAX_WORDS = 64 };
 
 struct import_word {
     struct text word, kind; /* returned, return; an empty kind: rows of the word are left out */
 };
 
 struct import_kinds {
-    struct store_kind made[IMPORT_MAX_KINDS]; /* (n_made) */
+    struct store_kind made[IMPORT_MAX_KINDS];          /* (n_made) */
+    char read[IMPORT_MAX_KINDS][LIMIT_KIND_BYTES + 1]; /* names of those out of a file */
     size_t n_made;
     struct import_word words[IMPORT_MAX_WORDS]; /* (n_words) */
     size_t n_words;
@@ -31,6 +32,10 @@ struct import_kinds {
 
 /* Reads NAME:WEIGHT[:negative][:unseen][:ttl=30d]; ERR_INVALID says how it is written. */
 enum err_code import_kinds_add(struct import_kinds *k, const char *text, struct err *e) ERR_MUST_CHECK;
+
+/* Adds one, whose name is copied: k must stay where it is. ERR_INVALID: they are too many. */
+enum err_code import_kinds_put(struct import_kinds *k, const struct store_kind *kind,
+                               struct err *e) ERR_MUST_CHECK;
 
 /* Reads WORD=KIND[,WORD=KIND...], or WORD= for rows that are left out. ERR_INVALID: not that, or a word with
  * two meanings. */

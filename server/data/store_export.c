@@ -155,6 +155,21 @@ static bool take_kind(void *arg, const struct store_kind *kind)
     return x->n_kinds < LIMIT_KINDS;
 }
 
+static bool write_kind(void *arg, const struct store_kind *kind)
+{
+    struct exporting *x = arg;
+    add_text(&x->line, "{\"name\":", kind->name);
+    buf_adds(&x->line, ",\"weight\":");
+    add_number(&x->line, kind->weight);
+    buf_addf(&x->line, ",\"negative\":%s,\"seen\":%s,\"ttl_seconds\":", kind->negative ? "true" : "false",
+             kind->unseen ? "false" : "true");
+    if (kind->ttl)
+        buf_add_int(&x->line, kind->ttl);
+    else
+        buf_adds(&x->line, "null");
+    return write_line(x, EXPORT_KINDS);
+}
+
 static bool write_interaction(void *arg, int64_t user_key, const struct store_interaction *i)
 {
     struct exporting *x = arg;
@@ -229,6 +244,8 @@ static enum err_code write_tables(struct exporting *x, struct err *e)
         code = store_each_interaction(x->conn, write_interaction, x, e);
     if (!code && !x->code && tables[EXPORT_CONTEXTS])
         code = write_contexts(x, e);
+    if (!code && !x->code && tables[EXPORT_KINDS])
+        code = store_each_kind(x->conn, write_kind, x, e);
     return x->code ? x->code : code;
 }
 

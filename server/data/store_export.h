@@ -7,6 +7,7 @@
  *                  "hidden": true, "available_from": s, "available_until": s, "created": s}
  *   interactions  {"user": id, "item": id, "weight": number, "rating": number, "timestamp": seconds}
  *   contexts      {"user": id, "embedding": [..]}
+ *   event kinds   {"name": text, "weight": number, "negative": bool, "seen": bool, "ttl_seconds": s or null}
  * What is not there is left out, a weight of 1 and a time of 0 too. Users and items come in the order in
  * which the store learned of them, interactions by user and then in the order of their times and arrival.
  * Contexts are those that callers gave; others are made anew.
@@ -23,7 +24,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum store_export_table { EXPORT_USERS, EXPORT_ITEMS, EXPORT_INTERACTIONS, EXPORT_CONTEXTS, N_EXPORTS };
+enum store_export_table {
+    EXPORT_USERS,
+    EXPORT_ITEMS,
+    EXPORT_INTERACTIONS,
+    EXPORT_CONTEXTS,
+    EXPORT_KINDS,
+    N_EXPORTS
+};
 
 struct store_export_options {
     FILE *tables[N_EXPORTS];           /* where to, by enum store_export_table; NULL: not wanted */

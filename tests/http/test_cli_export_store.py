@@ -195,6 +195,50 @@ class ExportStore(hn.Case):
         row, = self.load_csv("other", "item,visible_from\na,2026-01-01\n", "--column", "available_from=visible_from")
         self.assertEqual(row["available_from"], 1767225600)
 
+    def test_a_store_made_of_its_tables_has_its_kinds_of_events(self):
+        with hn.Server() as server:
+            kinds = [{"name": "cart", "weight": 0.5, "seen": False, "ttl_seconds": 86400000}, {"name": "return", "weight": 2, "negative": True}, {"name": "view", "weight": 0.3}]
+            self.assertEqual(server.admin("PUT", "/v1/admin/event-kinds", {"kinds": kinds}).status, 200)
+            a, b, c = hn.world().items[:3]
+            for item, kind in ((a, "cart"), (b, "return"), (c, "view"), (c, "shown")):
+                self.assertEqual(server.event("u1", item, kind=kind).status, 200)
+            said = server.admin("GET", "/v1/admin/event-kinds").json["kinds"]
+            answer = server.recommend("u1", limit=50).json["items"]
+            tables = {name: self.path("kinds " + name + ".ndjson.gz") for name in ("users", "items", "interactions", "event-kinds")}
+            options = [word for name, path in tables.items() for word in ("--" + name, path)]
+            err = hn.run("export", "--store", server.store, *options).err
+            self.assertIn(", 8 kinds", err)
+        again = self.path("kinds again.db")
+        hn.run("import", "--store", again, *options)
+        with hn.Server(store=again) as server:
+            self.assertEqual(server.admin("GET", "/v1/admin/event-kinds").json["kinds"], said)
+            self.assertEqual(server.recommend("u1", limit=50).json["items"], answer)
+        lines = [json.loads(line) for line in hn.run("export", "event-kinds", "--store", again).out.splitlines()]
+        self.assertEqual(lines, said)
+
+    def test_a_file_of_kinds_that_is_none_is_refused_with_its_line(self):
+        table, good = self.path("one.csv"), '{"name":"cart","weight":0.5}\n'
+        with open(table, "w", encoding="utf-8") as f:
+            f.write("user,item,kind\nu,i,cart\n")
+        for line in ('{"name":3}', '{"weight":1}', '{"name":"x","weight":"1"}', '{"name":"x","seen":1}', '{"name":"x","ttl_seconds":0}', '{"name":"x","unseen":true}', "[]", "cart",
+                     '{"name":"%s"}' % ("x" * 65)):
+            with open(self.path("kinds.ndjson"), "w", encoding="utf-8") as f:
+                f.write(good + line + "\n")
+            done = hn.run("import", "--store", self.path("none.db"), "--interactions", table, "--event-kinds", self.path("kinds.ndjson"), check=False)
+            self.assertEqual(done.returncode, 2, line)
+            self.assertIn("kinds.ndjson:2: no kind of events", done.err)
+            self.assertFalse(os.path.exists(self.path("none.db")))
+        for text, words in (('{"name":"Cart!"}', "--event-kinds, 'Cart!': a kind's name has"), ('{"name":"x","weight":-1}', "a kind's weight"), ("", "no kind of events 'cart'")):
+            with open(self.path("kinds.ndjson"), "w", encoding="utf-8") as f:
+                f.write(text + "\n")
+            done = hn.run("import", "--store", self.path("none.db"), "--interactions", table, "--event-kinds", self.path("kinds.ndjson"), check=False)
+            self.assertNotEqual(done.returncode, 0, text)
+            self.assertIn(words, done.err)
+        with open(self.path("kinds.ndjson"), "w", encoding="utf-8") as f:
+            f.write(good)
+        hn.run("import", "--store", self.path("one.db"), "--interactions", table, "--event-kinds", self.path("kinds.ndjson"), "--kind", "cart:0.7:unseen")
+        self.assertIn('{"name":"cart","weight":0.7,"negative":false,"seen":false,"ttl_seconds":null}', hn.run("export", "event-kinds", "--store", self.path("one.db")).out)
+
     def test_names_that_mean_something_and_spaces_come_back(self):
         with hn.Server() as server:
             store = server.store
