@@ -58,6 +58,13 @@ static double lift_of(const struct search *k, const real *scores)
     return (double)scores[k->n_references] - most - log(sum / (double)k->n_references);
 }
 
+/* Whether it is nothing that ends the search: he was forgotten meanwhile, or was given an embedding of
+ * another network, or one that is too large for this one. */
+static bool is_of_user(enum err_code code)
+{
+    return code == ERR_OK || code == ERR_NOTFOUND || code == ERR_CONFLICT || code == ERR_INVALID;
+}
+
 /* The score of a user by his weights; NAN: he has the item, or is gone. *c: his context (d), borrowed. */
 static enum err_code score_user(struct search *k, struct text id, bool include_seen, const float **c,
                                 double *score, struct err *e)
@@ -69,15 +76,13 @@ static enum err_code score_user(struct search *k, struct text id, bool include_s
     enum err_code code = recommender_uncached(k->s->recommender, k->handle, id,
                                               include_seen ? NULL : &k->u->item, c, &w, &why);
     *score = NAN;
-    if (code || !w) /* forgotten meanwhile, or with an embedding of another network */
-        return code == ERR_OK || code == ERR_NOTFOUND || code == ERR_CONFLICT
-                   ? ERR_OK
-                   : err_set(e, code, "%s", why.text);
+    if (code || !w)
+        return is_of_user(code) ? ERR_OK : err_set(e, code, "%s", why.text);
     const struct added_items *extra = item_snapshot_extra(model_handle_items(k->handle));
     size_t first = m->spec.objective->rates ? k->n_references : 0;
     added_items_score(m, extra, w->theta, k->items + first, k->n_references + 1 - first, k->handle->workspace,
                       scores + first);
-    *score = first ? model_prediction(m, (double)scores[first]) : lift_of(k, scores);
+    *score = first ? (double)scores[first] : lift_of(k, scores);
     weights_unref(w);
     return ERR_OK;
 }

@@ -7,10 +7,11 @@
  *
  *   lift of i = s_i - log(mean over j of exp(s_j))     j: ITEM_USERS_REFERENCES items, evenly spread
  *
- * and of a model of ratings the rating that it predicts. A generation of weights a user is too much for all
- * of a large store. Where it has more contexts than `most_scored`, some users are scored by their weights,
- * and their scores fitted as a linear function of the contexts (engine/rank/score_proxy.h); of all contexts
- * those whom that function puts first are scored by their weights, up to most_scored.
+ * and of a model of ratings the rating that it predicts, before it is cut to the range of ratings. A
+ * generation of weights a user is too much for all of a large store. Where it has more contexts than
+ * `most_scored`, some users are scored by their weights, and their scores fitted as a linear function of the
+ * contexts (engine/rank/score_proxy.h); of all contexts those whom that function puts first are scored by
+ * their weights, up to most_scored.
  * Cost: two passes over the stored contexts, and a generation for each of most_scored and ITEM_USERS_SAMPLE
  *   users. Weights come from no cache and go to none.
  * Layer: server/serving

@@ -110,6 +110,17 @@ class Answers(unittest.TestCase):
         for score, rating in zip(scores, cut):
             self.assertAlmostEqual(min(max(score, 1), 5), rating, places=5)
 
+    def test_users_of_an_item_are_ordered_by_their_ratings_before_they_are_cut(self):
+        item = self.world.items[9]
+        for stars in range(1, 6):
+            self.server.register("rater%d" % stars, {"interactions": [{"item": i, "rating": stars} for i in self.world.items[20:30]]})
+        found = self.server.admin("GET", "/v1/items/%s/users" % item, params={"exclude_seen": "false", "limit": 50}).json["users"]
+        scores = [u["score"] for u in found]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+        self.assertEqual([u["id"] for u in found if u["id"].startswith("rater")], ["rater5", "rater4", "rater3", "rater2", "rater1"])
+        for u in found:
+            self.assertAlmostEqual(min(max(u["score"], 1), 5), self.predict(u["id"], [item])[0], places=5)
+
     def test_a_new_user_is_answered_by_his_ratings_and_each_moves_them(self):
         liked, disliked = self.world.items[:8], self.world.items[8:16]
         self.assertEqual(self.server.register("critic", {"interactions": [{"item": i, "rating": 1} for i in liked + disliked]}).status, 201)
