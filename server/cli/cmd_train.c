@@ -392,6 +392,13 @@ static enum err_code check_source(const struct settings *s, struct err *e)
     return ERR_OK;
 }
 
+/* The objective of rows: as it is typed, or as a variable says where that is one of rows; else by the target. */
+static const char *rows_objective(const char *name, bool typed)
+{
+    const struct objective *o = objective_find(name);
+    return typed || (o && !o->for_users) ? name : NULL;
+}
+
 /* What only a variable gives and the objective does not take is left away. */
 static void leave_variables(struct settings *s, bool solved, const struct option *options, size_t n_options,
                             int argc, char **argv)
@@ -520,6 +527,8 @@ static int cmd_train(int argc, char **argv)
     if (check_source(&s, &e) || check_uses(&s, options, n_options, argc, argv, &e) ||
         (s.store && find_objective(s.objective, &o.objective, &e)))
         return command_fail(&cmd_train_command, &e, true);
+    s.tasks.objective =
+        rows_objective(s.objective, options_typed(options, n_options, argc, argv, "objective"));
     leave_variables(&s, !s.store || o.objective->rates, options, n_options, argc, argv);
     if (s.inputs.from && !options_typed(options, n_options, argc, argv, "name"))
         s.name = NULL; /* the model's own */

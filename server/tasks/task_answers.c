@@ -211,9 +211,9 @@ void task_answers_within(const struct task_answers *a, size_t i, struct task_bou
 {
     const struct task_spec *t = &a->spec->task;
     double value = task_answers_value(a, i, false), scale = task_answers_scale(a, i);
-    if (is_of_counts(a)) {
-        *low = fmin(task_answers_count(a, i, bounds.below), value);
-        *high = fmax(task_answers_count(a, i, bounds.above), value);
+    if (is_of_counts(a)) { /* whole numbers about the mean, which is none */
+        *low = fmin(task_answers_count(a, i, bounds.below), floor(value));
+        *high = fmax(task_answers_count(a, i, bounds.above), ceil(value));
     } else {
         *low = fmin(back(a, a->value[i] + bounds.below * scale), value);
         *high = fmax(back(a, a->value[i] + bounds.above * scale), value);

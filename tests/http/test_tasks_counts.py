@@ -43,7 +43,8 @@ class Counts(unittest.TestCase):
             for p in answer["predictions"]:
                 self.assertTrue(all(s == int(s) and s >= 0 for s in p["samples"]), p)
                 self.assertAlmostEqual(sum(p["samples"]) / 200, p["value"], delta=0.25 * p["value"] + 0.3)
-                self.assertTrue(any(b == int(b) for b in p["interval"]), p)
+                self.assertTrue(all(b == int(b) for b in p["interval"]), p)
+                self.assertTrue(p["interval"][0] <= p["value"] <= p["interval"][1], p)
                 self.assertLess(p["epistemic"], p["deviation"])
             self.assertEqual(answer, server.request("POST", "/v1/tasks/new/predictions", body).json)
             self.assertGreater(answer["predictions"][0]["value"], answer["predictions"][1]["value"])
@@ -58,6 +59,29 @@ class Counts(unittest.TestCase):
             self.assertLess(before, 10)
             self.assertGreater(after, 150)
             self.assertLess(after, 600)
+
+    def test_zeros_and_ones_are_classes_or_numbers_or_counts_as_it_is_said(self):
+        rng, path, model = random.Random(3), f"{self.folder}/faults.csv", f"{self.folder}/faults.hn"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("shop,heat,faults\n")
+            for i in range(240):
+                heat = rng.uniform(0, 1)
+                f.write(f"s{i % 12},{heat:.3f},{int(rng.random() < 0.1 + 0.5 * heat)}\n")
+        train = ("train", "--rows", path, "--task", "shop", "--target", "faults", "--out", model, "--epochs", 2, "--threads", 1)
+        for words, what in (((), "classification"), (("--objective", "classification"), "classification"),
+                            (("--objective", "regression"), "by least squared error"),
+                            (("--objective", "regression", "--target-scale", "count"), "by a likelihood of counts")):
+            hn.run(*train, *words)
+            self.assertIn(what, hn.run("inspect", model).out, words)
+        for words in (("--objective", "ranking"), ("--objective", "nonsense")):
+            r = hn.run(*train, *words, check=False)
+            self.assertNotEqual(r.returncode, 0)
+            self.assertIn("--objective is regression or classification for --rows", r.err)
+        r = hn.run(*train, "--target-scale", "count", check=False)
+        self.assertNotEqual(r.returncode, 0)
+        self.assertIn("for targets that are numbers", r.err)
+        hn.run(*train, env={"HYPERNET_OBJECTIVE": "rating"})  # a variable is for all commands
+        self.assertIn("classification", hn.run("inspect", model).out)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,10 @@ static enum err_code check(const struct train_data *data, const struct train_opt
         return err_set(e, ERR_INVALID, "the target has %s, which is not what %s is for",
                        classes ? "classes" : "numbers", o->objective->name);
     if (classes && (o->loss != LOSS_SQUARED || !o->choose_scale))
-        return err_set(e, ERR_INVALID, "a loss and a scale are for targets that are numbers");
+        return err_set(
+            e, ERR_INVALID,
+            "a loss and a scale are for targets that are numbers; zeros and ones alone are classes "
+            "unless --objective says regression");
     if (o->loss == LOSS_RELATIVE && !(about->target_least > 0))
         return err_set(e, ERR_INVALID, "errors relative to the target need a target above 0");
     if (!o->choose_scale && o->scale == SCALE_COUNT && o->loss != LOSS_SQUARED && o->loss != LOSS_POISSON)

@@ -64,7 +64,8 @@ bool task_start_counts(const struct run *run)
     for (size_t i = 0; i < t->row_start[t->n_tasks]; i++)
         if (!task_target_is_count(t->y[i]))
             return false;
-    return t->about->target_most > 1; /* of 0 and 1 there is no more to say than their mean */
+    /* of 0 and 1 there is no more to say than their mean: they are counts where somebody says so */
+    return !o->choose_scale || t->about->target_most > 1;
 }
 
 void task_start_features(struct task_spec *t)
