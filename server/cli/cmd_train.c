@@ -392,7 +392,8 @@ static enum err_code check_source(const struct settings *s, struct err *e)
     return ERR_OK;
 }
 
-/* The objective of rows: as it is typed, or as a variable says where that is one of rows; else by the target. */
+/* The objective of rows: as it is typed, or as a variable says where that is one of rows; else by the
+ * target. */
 static const char *rows_objective(const char *name, bool typed)
 {
     const struct objective *o = objective_find(name);
