@@ -29,7 +29,7 @@ static enum err_code add_row(void *arg, const struct table_row *row, struct err 
     struct evaluation_test *t = arg;
     bool more;
     struct store_interaction x = {.kind = STORE_KIND_NONE};
-    enum err_code code = row_kinds_set(&t->kinds, row->kind, row->line, &x, e);
+    enum err_code code = row_kinds_set(&t->kinds, row->kind, t->path, row->line, &x, e);
     if (code)
         return code;
     if (!(store_interaction_effect(&x) > 0)) {
@@ -158,7 +158,7 @@ enum err_code evaluation_test_read(struct store_conn *c, const struct model *m, 
                                    const char *candidates_path, bool ratings, struct evaluation_test *out,
                                    struct err *e)
 {
-    *out = (struct evaluation_test){.model = m};
+    *out = (struct evaluation_test){.model = m, .path = test_path};
     buf_init(&out->texts, SIZE_MAX / 4);
     id_meeting_init(&out->items);
     enum err_code code = row_kinds_read(&out->kinds, c, e);

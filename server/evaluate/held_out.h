@@ -40,6 +40,7 @@ struct evaluation_test {
     struct evaluation_test_user *users; /* (n_users) sorted by id */
     size_t n_users;
     struct row_kinds kinds;
+    const char *path;   /* of the rows, while they are read */
     size_t n_not_taken; /* rows left out: their kind pushes down, or says nothing */
 };
 

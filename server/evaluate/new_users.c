@@ -17,6 +17,7 @@ struct known_row {
 struct evaluation_known {
     const struct evaluation_test *test;
     struct store_conn *conn; /* while it is read */
+    const char *path;        /* of the rows, likewise */
     struct known_row *rows;
     size_t n_rows, capacity;
     struct store_interaction *interactions; /* (n_rows) by user, then line */
@@ -48,7 +49,7 @@ static enum err_code add_interaction(void *arg, const struct table_row *row, str
         user,
         row->line,
         {.item_key = key, .weight = row->weight, .rating = row->rating, .timestamp = row->timestamp}};
-    return row_kinds_set(&k->test->kinds, row->kind, row->line, &known->interaction, e);
+    return row_kinds_set(&k->test->kinds, row->kind, k->path, row->line, &known->interaction, e);
 }
 
 static enum err_code add_profile(void *arg, const struct table_row *row, struct err *e)
@@ -144,6 +145,7 @@ enum err_code evaluation_known_read(struct store_conn *c, const struct evaluatio
         return err_set(e, ERR_NOMEM, "no memory for what is known");
     k->test = test;
     k->conn = c;
+    k->path = known_path;
     buf_init(&k->profiles, SIZE_MAX / 4);
     k->start = mem_zalloc_array(test->n_users + 1, sizeof *k->start);
     k->profile = mem_zalloc_array(test->n_users, sizeof *k->profile);

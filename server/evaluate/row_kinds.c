@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool take(void *arg, const struct store_kind *kind)
 {
@@ -20,7 +21,7 @@ enum err_code row_kinds_read(struct row_kinds *k, struct store_conn *c, struct e
     return store_each_kind(c, take, k, e);
 }
 
-enum err_code row_kinds_set(const struct row_kinds *k, struct text word, uint64_t line,
+enum err_code row_kinds_set(const struct row_kinds *k, struct text word, const char *path, uint64_t line,
                             struct store_interaction *x, struct err *e)
 {
     int32_t number;
@@ -38,5 +39,6 @@ enum err_code row_kinds_set(const struct row_kinds *k, struct text word, uint64_
     enum err_code code = store_find_kind(k->conn, word, &number, &unknown); /* for its words */
     if (code && code != ERR_NOTFOUND)
         return err_copy(e, &unknown);
-    return err_set(e, ERR_INVALID, "line %" PRIu64 ": %s", line, unknown.text);
+    return err_set(e, ERR_INVALID, "%s:%" PRIu64 ": %s", strcmp(path, "-") == 0 ? "standard input" : path,
+                   line, unknown.text);
 }

@@ -28,8 +28,8 @@ struct row_kinds {
 enum err_code row_kinds_read(struct row_kinds *k, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* Sets kind, effect and unseen of an interaction by the word of a row; NULL data: none. ERR_INVALID names the
- * line and the kinds that there are. */
-enum err_code row_kinds_set(const struct row_kinds *k, struct text word, uint64_t line,
+ * line, of the file at path, and the kinds that there are. */
+enum err_code row_kinds_set(const struct row_kinds *k, struct text word, const char *path, uint64_t line,
                             struct store_interaction *x, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -78,7 +78,7 @@ class Evaluate(World):
         self.assertEqual((whole["not_taken"], alone["not_taken"]), (16, 0))
         self.assertEqual((whole["users"], whole["test_rows"], whole["systems"][0]["metrics"]), (alone["users"], alone["test_rows"], alone["systems"][0]["metrics"]))
         self.assertIn("16 rows of the test left out, of a kind", done("evaluate", "--store", self.store, "--model", self.model, "--test", test, "--metrics", "hr@10"))
-        for text, said in (("a,i,buy\n", "line 2: no kind of events 'buy'; known: interaction, view"), ("a,i,dislike\n", "has no rows of a kind that says")):
+        for text, said in (("a,i,buy\n", "kinds.csv:2: no kind of events 'buy'; known: interaction, view"), ("a,i,dislike\n", "has no rows of a kind that says")):
             with open(test, "w") as f:
                 f.write("user,item,kind\n" + text)
             r = run("evaluate", "--store", self.store, "--model", self.model, "--test", test, "--metrics", "hr@10")

@@ -61,7 +61,7 @@ class NewUsers(unittest.TestCase):
         figures_of = lambda known: self.evaluate(known=known)["systems"][0]["metrics"]
         self.assertEqual(figures_of(lines["purchase"]), figures_of(self.known_path))
         self.assertNotEqual(figures_of(lines["dislike"]), figures_of(self.known_path))
-        self.assertIn("line 2: no kind of events 'buy'; known: interaction", self.command(known=lines["buy"], check=False).err)
+        self.assertIn("buy.tsv:2: no kind of events 'buy'; known: interaction", self.command(known=lines["buy"], check=False).err)
 
     def by_registration(self, count, profile):
         """The mean figures of the answers that registering everybody over HTTP gives."""
