@@ -94,6 +94,10 @@ class Recommender(hn.Case):
         several = self.client.recommend(users=[user, "never heard of"], limit=2)["results"]
         self.assertEqual(([i["id"] for i in several[0]["items"]], several[1]["status"]), ([i["id"] for i in self.client.recommend(user, limit=2)["items"]], 404))
         self.assertEqual(len(self.client.recommend(interactions=[{"item": self.world.items[0]}], limit=4)["items"]), 4)
+        listed = self.client.recommend(user, limit=2, filter={"not": {"has_kind": {"kind": "shown"}}}, mark_shown={})
+        self.assertEqual((len(listed["items"]), listed["marked"]["items"]), (2, 2))
+        again = self.client.recommend(user, limit=2, filter={"not": {"has_kind": {"kind": "shown"}}})
+        self.assertFalse({i["id"] for i in listed["items"]} & {i["id"] for i in again["items"]})
         first = self.client.recommend(user, diversity=0.5, limit=3)
         second = self.client.recommend(user, diversity=0.5, limit=3, page=first["page"])
         self.assertEqual(first["items"] + second["items"], self.client.recommend(user, diversity=0.5, limit=6)["items"])
