@@ -7,6 +7,7 @@
 #include "server/api/item_life_body.h"
 #include "server/http/problem.h"
 #include "server/items/item_search.h"
+#include "server/serving/item_list.h"
 
 #include <string.h>
 
@@ -113,7 +114,9 @@ static void begin(struct page *p, const char *name)
     buf_addf(p->out, "{\"%s\":[", name);
 }
 
-static void end(struct api_thread *t, struct page *p, enum err_code code, struct err *e)
+/* categories: n that were asked for, of which the answer names those that no item has. */
+static void end(struct api_thread *t, struct page *p, const struct text *categories, size_t n,
+                enum err_code code, struct err *e)
 {
     if (code) {
         buf_fini(p->out);
@@ -125,6 +128,8 @@ static void end(struct api_thread *t, struct page *p, enum err_code code, struct
         buf_adds(p->out, ",\"next\":");
         buf_add_json_string(p->out, p->last, p->last_len);
     }
+    if (n)
+        item_list_warn_of_categories(p->out, p->search->items, categories, n);
     buf_addc(p->out, '}');
 }
 
@@ -164,7 +169,7 @@ void api_items_page(struct api_thread *t, struct request *r)
         item_search_init(&search, model_handle_items(handle), titles, filter, categories, n_categories, &e);
     if (!code)
         code = store_list_items(t->session.conn, page_from(&p), look, add_item, &p, &e);
-    end(t, &p, code, &e);
+    end(t, &p, categories, n_categories, code, &e);
     item_search_fini(&search);
     item_filter_free(filter);
 }
@@ -176,5 +181,6 @@ void api_users_get(struct api_thread *t, struct request *r)
     if (!page_init(&p, r))
         return;
     begin(&p, "users");
-    end(t, &p, store_list_users(t->session.conn, page_from(&p), look, add_user, &p, &e), &e);
+    enum err_code code = store_list_users(t->session.conn, page_from(&p), look, add_user, &p, &e);
+    end(t, &p, NULL, 0, code, &e);
 }

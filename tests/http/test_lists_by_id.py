@@ -17,7 +17,7 @@ class Lists(hn.Case):
     def page(self, what, **params):
         answer = self.server.admin("GET", "/v1/" + what, params=params)
         self.assertEqual(answer.status, 200, answer)
-        self.assertEqual(set(answer.json) - {"next"}, {what})
+        self.assertEqual(set(answer.json) - {"next", "warnings"}, {what})
         return answer.json
 
     def ids(self, what, **params):
@@ -96,6 +96,9 @@ class Items(Lists):
             self.assertEqual([item for item in got if item in comedies], comedies, params)
             self.assertEqual([item for item in got if "Comedy" not in self.server.request("GET", "/v1/items/" + quote(item, safe="")).json["categories"]], [])
         self.assertTrue(self.page("items", prefix=comedies[0])["items"][0]["hidden"])
+        warned = self.page("items", category=["Comedy", "comedy"])["warnings"]
+        self.assertEqual([(w["category"], w["did_you_mean"]) for w in warned], [("comedy", "Comedy")])
+        self.assertNotIn("warnings", self.page("items", category="Comedy"))
         self.assertEqual(self.ids("items", filter='{"all":[%s,{"not":%s}]}' % (listed, listed)), ([], 1))
 
     def test_a_page_ends_after_a_megabyte(self):
