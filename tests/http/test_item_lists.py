@@ -1,5 +1,6 @@
 """GET /v1/items?sort=popular|trending|latest: the sums against the store's own rows, windows, times, categories, filters, and how they follow changes."""
 import os
+import random
 import sys
 import time
 import unittest
@@ -92,6 +93,17 @@ class ItemLists(hn.Case):
         self.assertEqual([(item["id"], item["source"]) for item in fallback], [(item, "latest") for item in answer.items[1:5]])
         for item in made:
             self.server.admin("DELETE", "/v1/admin/items/" + quote(item))
+
+    def test_of_many_dates_in_any_order_the_latest_are_found(self):
+        rng, now = random.Random(5), int(time.time())
+        dates = [now - rng.randrange(40) * 3600 for _ in range(150)]
+        made = [{"id": "dated%03d" % k, "created": date, "categories": ["Dated"]} for k, date in enumerate(dates)]
+        self.assertEqual(self.server.admin("POST", "/v1/admin/items", {"items": made}).status, 200)
+        expected = [made[k]["id"] for k in sorted(range(150), key=lambda k: (-dates[k], -k))]
+        for limit in (1, 2, 25, 149, 150, 1000):
+            self.assertEqual(self.lists(sort="latest", category="Dated", limit=limit).items, expected[:limit])
+        for item in made:
+            self.server.admin("DELETE", "/v1/admin/items/" + item["id"])
 
     def test_categories_and_filters_leave_their_items_only(self):
         whole = self.lists(sort="popular", limit=1000).json["items"]
