@@ -21,6 +21,7 @@ enum {
     LIMIT_EVENT_COUNT = 1000000000,     /* how often one interaction is counted */
     LIMIT_MARKS_BYTES = 16 << 20,       /* of lists that wait to be marked as shown */
     LIMIT_EVENTS_PER_CALL = 10000,      /* in one POST /v1/events */
+    LIMIT_NEW_USERS = 10000,            /* default of --events-new-users: as many as one call can name */
     LIMIT_USERS_PER_CALL = 10000,       /* in one POST /v1/admin/users */
     LIMIT_RECOMMENDATIONS = 1000,       /* the largest `limit` */
     LIMIT_OFFSET = 100000,              /* the largest `offset` */

@@ -15,6 +15,7 @@
 #include "server/http/tokens.h"
 #include "server/serving/backups.h"
 #include "server/serving/session.h"
+#include "server/serving/user_allowance.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,8 +30,9 @@ struct api {
     atomic_bool draining;
     atomic_bool ready;
     bool access_log, access_log_ids; /* without the latter no path is logged: it has ids */
-    bool events_create; /* who may send events may create users and items by them; else the admin token is
+    bool events_create; /* who may send events may create items and tasks by them; else the admin token is
                            needed */
+    struct user_allowance new_users; /* whom events without the admin token make */
 };
 
 /* What one thread has. An HTTP thread reads on the session's connection at once or not at all

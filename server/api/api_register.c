@@ -164,28 +164,40 @@ static void refuse_part(void *arg, const struct update_fault *fault, const char 
         at = json_place_key(&at, "interactions");
         at = json_place_index(&at, fault->interaction);
     }
-    if (fault->unknown_item || fault->unknown_user)
+    if (fault->unknown_item || fault->unknown_user || fault->too_many_users)
         at = json_place_key(&at, fault->unknown_item ? "item" : "user");
     problem_answer(r,
-                   fault->unknown_item   ? PROBLEM_UNKNOWN_ITEM
-                   : fault->unknown_user ? PROBLEM_UNKNOWN_USER
-                                         : PROBLEM_INVALID_VALUE,
+                   fault->unknown_item     ? PROBLEM_UNKNOWN_ITEM
+                   : fault->unknown_user   ? PROBLEM_UNKNOWN_USER
+                   : fault->too_many_users ? PROBLEM_TOO_MANY_USERS
+                                           : PROBLEM_INVALID_VALUE,
                    at.text, "%s", text);
 }
 
-/* The rules that a request asks for by on_error and create; false: answered. */
-static bool read_rules(struct api_thread *t, struct request *r, struct refusing *refusing,
-                       struct update_rules *rules)
+/* The rules that a registration asks for by on_error and create; false: answered. */
+static bool read_rules(struct request *r, struct refusing *refusing, struct update_rules *rules)
 {
     *rules = (struct update_rules){.refuse = refuse_part, .arg = refusing};
-    if (!api_on_error_param(r, &rules->skip) || !api_bool_param(r, "create", &rules->create))
+    return api_on_error_param(r, &rules->skip) && api_bool_param(r, "create", &rules->create_items);
+}
+
+/* Those of events, of which anybody's make users unless create=false says otherwise; items are made for who
+ * may and says so. */
+static bool read_event_rules(struct api_thread *t, struct request *r, struct refusing *refusing,
+                             struct update_rules *rules)
+{
+    bool asked = request_param_of(r, "create").data != NULL, create = true;
+    bool limited = !r->by_admin, may_make_items = r->by_admin || t->api->events_create;
+    *rules = (struct update_rules){.refuse = refuse_part, .arg = refusing};
+    if (!api_on_error_param(r, &rules->skip) || !api_bool_param(r, "create", &create))
         return false;
-    if (!rules->create || r->by_admin || t->api->events_create)
-        return true;
-    problem_answer(
-        r, PROBLEM_CREATE_OFF, NULL,
-        "create=true makes users and items: send the admin token, or start the server with --events-create");
-    return false;
+    rules->create_users = create && (!limited || t->api->new_users.per_minute > 0);
+    rules->create_items = create && asked && may_make_items;
+    if (create && asked && !may_make_items)
+        rules->no_items = "; create=true makes items for the admin token, or with --events-create";
+    if (limited)
+        rules->allowance = &t->api->new_users;
+    return true;
 }
 
 static const char nothing_kept[] = "nothing of the request was kept";
@@ -259,7 +271,7 @@ static void write_user(struct api_thread *t, struct request *r, bool patch)
     struct update_rules rules;
     struct json_place at = json_place_root();
     struct err e = {0};
-    if (!api_user_id(r, 3, &g->id) || !api_model(t, r, &g->handle) || !read_rules(t, r, &refusing, &rules))
+    if (!api_user_id(r, 3, &g->id) || !api_model(t, r, &g->handle) || !read_rules(r, &refusing, &rules))
         return;
     rules.answerable = (struct session_answerable){rehearse_user, &u};
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
@@ -356,7 +368,7 @@ void api_admin_users_post(struct api_thread *t, struct request *r)
     struct refusing refusing = {r, "users"};
     struct update_rules rules;
     struct err e = {0};
-    if (!api_model(t, r, &u.handle) || !read_rules(t, r, &refusing, &rules))
+    if (!api_model(t, r, &u.handle) || !read_rules(r, &refusing, &rules))
         return;
     u.skip = rules.skip;
     kind_names_init(&u.kinds, t->session.conn);
@@ -392,6 +404,7 @@ struct event_batch {
     size_t n_touched;
     int64_t now;
     struct update_made made;
+    bool says_created; /* that nothing was made too */
 };
 
 static bool reserve_events(void *arg, size_t n)
@@ -427,7 +440,7 @@ static struct buf *begin_events(struct event_batch *events)
         buf_addf(out, ",\"revision\":%lld}", (long long)events->touched[i].revision);
     }
     buf_addc(out, ']');
-    if (events->rules->create)
+    if (events->says_created || events->made.n_users)
         buf_addf(out, ",\"created\":{\"users\":%zu,\"items\":%zu}", events->made.n_users,
                  events->made.n_items);
     if (events->rules->skip)
@@ -457,9 +470,10 @@ void api_events_post(struct api_thread *t, struct request *r)
     struct event_batch events = {.t = t, .r = r, .rules = &rules, .now = clock_unix_s()};
     struct refusing refusing = {r, "events"};
     struct err e = {0};
-    if (!read_rules(t, r, &refusing, &rules))
+    if (!read_event_rules(t, r, &refusing, &rules))
         return;
     rules.answerable = (struct session_answerable){rehearse_events, &events};
+    events.says_created = request_param_of(r, "create").data && rules.create_users;
     kind_names_init(&events.kinds, t->session.conn);
     batch_init(r, &events.b, rules.skip);
     struct batch_parts parts = {.name = "events",
@@ -474,6 +488,8 @@ void api_events_post(struct api_thread *t, struct request *r)
             refuse_update(t, r, &events.b, rules.skip, &e);
         else
             answer_events(&events);
+        if (r->status == 429)
+            r->retry_after_s = events.made.wait_s;
     }
     batch_fini(r, &events.b);
 }

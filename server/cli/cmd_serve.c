@@ -46,7 +46,7 @@ struct settings {
     struct option_list models, allowed_hosts;
     size_t cache_bytes, max_body_bytes, max_body_memory;
     int64_t threads, workers, max_connections, max_per_address, max_queue;
-    int64_t keep_events_days;
+    int64_t keep_events_days, events_new_users;
     int64_t timeout_s, keep_alive_s, deadline_s, drain_s, warm_s, warm_save_s;
     bool create, foreign_items, access_log, access_log_routes, log_json, probe, allow_anonymous,
         events_create;
@@ -356,6 +356,7 @@ static enum err_code serve(const struct settings *s, struct err *e)
                       .events_create = s->events_create,
                       .backups = {.folder = s->backup_dir}};
     struct running running = {.api = &api};
+    user_allowance_init(&api.new_users, s->events_new_users, clock_monotonic_ns());
     struct signals_calls calls = {&running, hang_up, settle, too_late};
     struct signals *signals = NULL;
     mem_share_heap();
@@ -373,6 +374,7 @@ static enum err_code serve(const struct settings *s, struct err *e)
         code = open_and_run(s, &running, signals, e);
     log_end(LOG_END_MS);
     tokens_fini(&api.tokens);
+    user_allowance_fini(&api.new_users);
     return code;
 }
 
@@ -417,6 +419,7 @@ static int cmd_serve(int argc, char **argv)
                          .max_body_bytes = LIMIT_BODY_BYTES,
                          .max_connections = LIMIT_CONNECTIONS,
                          .max_queue = LIMIT_QUEUE,
+                         .events_new_users = LIMIT_NEW_USERS,
                          .timeout_s = 30,
                          .keep_alive_s = 75,
                          .deadline_s = 60,
@@ -478,7 +481,9 @@ static int cmd_serve(int argc, char **argv)
         {"keep-events-days", OPTION_INT, &s.keep_events_days, "DAYS",
          "interactions that are older go; 0: as their kinds say", 0, 20000, false},
         {"events-create", OPTION_FLAG, &s.events_create, NULL,
-         "events may create users and items (create=true) without the admin token", 0, 0, false},
+         "events may make items, and examples tasks, by create=true without the admin token", 0, 0, false},
+        {"events-new-users", OPTION_INT, &s.events_new_users, "N",
+         "users whom events make in a minute without the admin token; 0: none", 0, 1e6, false},
         {"backup-dir", OPTION_STRING, &s.backup_dir, "FOLDER",
          "where POST /v1/admin/backup puts copies of the store; without it that call is off", 0, 0, false},
         {"access-log", OPTION_FLAG, &s.access_log, NULL, "one JSON line a request on standard error", 0, 0,

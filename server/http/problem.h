@@ -31,6 +31,7 @@
     X(PROBLEM_UNKNOWN_ITEM, "unknown-item", 422, "There is no such item")                                    \
     X(PROBLEM_OTHER_MODEL, "other-model", 422, "The model answers other calls")                              \
     X(PROBLEM_ENCODER_MISSING, "encoder-missing", 422, "The model has no encoder; give an embedding")        \
+    X(PROBLEM_TOO_MANY_USERS, "too-many-new-users", 429, "More new users than events may make in a minute")  \
     X(PROBLEM_HEAD_TOO_LARGE, "head-too-large", 431, "The request's head is larger than a limit allows")     \
     X(PROBLEM_INTERNAL, "internal", 500, "The server failed")                                                \
     X(PROBLEM_STORE, "store-failed", 500, "The store could not be read or written")                          \

@@ -74,7 +74,7 @@ struct request {
     bool challenge;                  /* WWW-Authenticate of 401 */
     bool names_encodings;            /* Accept-Encoding of 415 */
     bool closes;                     /* the connection ends with it */
-    int retry_after_s;               /* of 503; 0: none */
+    int retry_after_s;               /* of 503 and 429; 0: none */
 
     size_t n_params;
     struct request_param params[REQUEST_MAX_PARAMS];

@@ -20,6 +20,8 @@
     X(task_deletions, "Tasks deleted")                                                                       \
     X(task_examples, "Labelled rows of tasks added by examples")                                             \
     X(events, "Events recorded")                                                                             \
+    X(users_made, "Users whom events made")                                                                  \
+    X(users_not_made, "New users of events who were more than --events-new-users allows")                    \
     X(interactions_expired, "Interactions that went because they were too old")                              \
     X(misses_at_once, "Cache misses made by the HTTP thread that was asked, which waited for nothing")       \
     X(store_errors, "Reads and writes of the store that failed")                                             \

@@ -3,6 +3,7 @@
  * done once more within it. */
 #include "server/serving/user_updates.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "server/serving/item_updates.h"
@@ -45,13 +46,14 @@ static size_t place(struct update_interaction *events, size_t n, struct placed *
     return n_placed;
 }
 
-/* Whether the user is there, or is to be made. */
+/* Whether the user is there, or is to be made: then he is new. */
 static enum err_code user_can_be(struct update_run *run, struct text user, struct buf *profile, bool *can,
-                                 struct err *e)
+                                 bool *is_new, struct err *e)
 {
     struct err why = {0};
     enum err_code code = store_read_profile(update_run_reads(run), user, profile, &why);
-    *can = code == ERR_OK || (code == ERR_NOTFOUND && run->rules->create);
+    *is_new = code == ERR_NOTFOUND && run->rules->create_users;
+    *can = code == ERR_OK || *is_new;
     return code && code != ERR_NOTFOUND ? err_set(e, code, "%s", why.text) : ERR_OK;
 }
 
@@ -60,14 +62,14 @@ static enum err_code check_events(struct update_run *run, struct placed *list, s
 {
     struct buf profile;
     enum err_code code = ERR_OK;
-    bool user_can = true;
+    bool user_can = true, is_new = false;
     buf_init(&profile, LIMIT_PROFILE_BYTES);
     for (size_t i = 0; i < n && !code; i++) {
         struct update_fault fault = {.index = list[i].index, .interaction = SIZE_MAX};
         struct text user = list[i].x->user;
         bool can = true;
         if (i == 0 || !same_user(&list[i - 1], &list[i]))
-            code = user_can_be(run, user, &profile, &user_can, e);
+            code = user_can_be(run, user, &profile, &user_can, &is_new, e);
         if (!code && !user_can) {
             char text[ERR_TEXT_BYTES];
             fault.unknown_user = true;
@@ -78,6 +80,7 @@ static enum err_code check_events(struct update_run *run, struct placed *list, s
         if (!code)
             code = update_run_check_item(run, list[i].x->item, fault, &can, e);
         list[i].x->refused = !code && !(user_can && can);
+        list[i].x->of_new_user = is_new;
     }
     buf_fini(&profile);
     return code;
@@ -136,7 +139,7 @@ static enum err_code touch(struct update_run *run, const struct placed *first, s
     enum err_code code =
         run->within ? store_touch_user(writer, touched->user, &touched->revision, &why)
                     : store_touch_user_read(writer, touched->user, &first->history, &touched->revision, &why);
-    if (code == ERR_NOTFOUND && run->rules->create) {
+    if (code == ERR_NOTFOUND && run->rules->create_users) {
         code = store_put_user(writer, touched->user, (struct text){NULL, 0}, &touched->revision, &created, e);
         run->made.n_users += code == ERR_OK;
         return code;
@@ -170,6 +173,82 @@ static enum err_code record_user(struct update_run *run, const struct placed *li
                      : user_contexts_put(run->t, touched->user, 0, NULL, e);
 }
 
+/* ---- new users ---- */
+
+static int by_place(const void *a, const void *b)
+{
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool begins_new_user(const struct placed *list, size_t i)
+{
+    return list[i].x->of_new_user && (i == 0 || !same_user(&list[i - 1], &list[i]));
+}
+
+static size_t count_new_users(const struct placed *list, size_t n)
+{
+    size_t n_new = 0;
+    for (size_t i = 0; i < n; i++)
+        n_new += begins_new_user(list, i);
+    return n_new;
+}
+
+/* Refuses the events of new users whose first one stands at `end` of the request or behind it. */
+static void refuse_new_users(struct update_run *run, struct placed *list, size_t n, size_t end)
+{
+    char text[ERR_TEXT_BYTES];
+    bool refuses = false;
+    (void)snprintf(text, sizeof text,
+                   "events make %lld users a minute (--events-new-users); send it again in %d s, or with the "
+                   "admin token",
+                   (long long)run->rules->allowance->per_minute, run->made.wait_s);
+    for (size_t i = 0; i < n; i++) {
+        const struct update_fault fault = {
+            .index = list[i].index, .interaction = SIZE_MAX, .too_many_users = true};
+        if (i == 0 || !same_user(&list[i - 1], &list[i]))
+            refuses = list[i].x->of_new_user && list[i].index >= end;
+        if (!refuses)
+            continue;
+        list[i].x->refused = true;
+        run->rules->refuse(run->rules->arg, &fault, text);
+    }
+}
+
+/* Of n_new users as many are made as the allowance has, those whose events came first. The list is by user. */
+static enum err_code allow_new_users(struct update_run *run, struct placed *list, size_t n, struct err *e)
+{
+    struct user_allowance *allowance = run->rules->allowance;
+    size_t n_new = allowance ? count_new_users(list, n) : 0, at = 0;
+    int64_t now_ns = clock_monotonic_ns();
+    if (!n_new)
+        return ERR_OK;
+    run->n_allowed = user_allowance_take(allowance, n_new, now_ns);
+    if (run->n_allowed == n_new)
+        return ERR_OK;
+    size_t *first = mem_alloc_array(n_new, sizeof *first); /* (n_new) */
+    if (!first)
+        return err_set(e, ERR_NOMEM, "no memory for %zu users", n_new);
+    for (size_t i = 0; i < n; i++)
+        if (begins_new_user(list, i))
+            first[at++] = list[i].index;
+    qsort(first, n_new, sizeof *first, by_place);
+    run->made.n_not_made = n_new - run->n_allowed;
+    run->made.wait_s = user_allowance_wait_s(allowance, run->made.n_not_made, now_ns);
+    refuse_new_users(run, list, n, first[run->n_allowed]);
+    mem_free(first);
+    return ERR_OK;
+}
+
+/* What an attempt took and did not use. */
+static void return_allowance(struct update_run *run, enum err_code code)
+{
+    size_t used = code ? 0 : run->made.n_users;
+    if (run->n_allowed > used)
+        user_allowance_return(run->rules->allowance, run->n_allowed - used);
+    run->n_allowed = 0;
+}
+
 static size_t count_users(const struct placed *list, size_t n)
 {
     size_t n_users = n > 0;
@@ -193,6 +272,16 @@ static enum err_code read_histories(struct update_run *run, struct placed *list,
     return code;
 }
 
+/* The events that are still not refused, in their order; returns how many. */
+static size_t keep_allowed(struct placed *list, size_t n)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!list[i].x->refused)
+            list[n_kept++] = list[i];
+    return n_kept;
+}
+
 /* The events that are recorded, by user (n_placed). */
 static enum err_code prepare(struct update_run *run, struct update_interaction *events, size_t n,
                              struct placed *list, size_t *n_placed, struct err *e)
@@ -200,10 +289,13 @@ static enum err_code prepare(struct update_run *run, struct update_interaction *
     *n_placed = place(events, n, list);
     enum err_code code = check_events(run, list, *n_placed, e);
     *n_placed = place(events, n, list);
-    if (!code && *n_placed < n && !run->rules->skip)
-        code = update_run_refused(e);
     if (*n_placed > 1)
         qsort(list, *n_placed, sizeof *list, by_user);
+    if (!code)
+        code = allow_new_users(run, list, *n_placed, e);
+    *n_placed = keep_allowed(list, *n_placed);
+    if (!code && *n_placed < n && !run->rules->skip)
+        code = update_run_refused(e);
     run->many = count_users(list, *n_placed) > USER_CONTEXTS_MAX_WITHIN;
     return code || run->within ? code : read_histories(run, list, *n_placed, e);
 }
@@ -230,9 +322,9 @@ static enum err_code record_users(struct update_run *run, const struct placed *l
 }
 
 /* *at: the events whose user failed; empty: none did. */
-static enum err_code record_all(struct update_run *run, struct update_interaction *events, size_t n,
-                                struct placed *list, struct update_touched *touched, size_t *n_touched,
-                                struct stretch *at, struct err *e)
+static enum err_code attempt(struct update_run *run, struct update_interaction *events, size_t n,
+                             struct placed *list, struct update_touched *touched, size_t *n_touched,
+                             struct stretch *at, struct err *e)
 {
     size_t n_placed;
     *at = (struct stretch){0};
@@ -251,6 +343,17 @@ static enum err_code record_all(struct update_run *run, struct update_interactio
     if (!code)
         code = record_users(run, list, n_placed, touched, n_touched, at, e);
     return session_end_write_answerable(run->t, code, &run->rules->answerable, e);
+}
+
+static enum err_code record_all(struct update_run *run, struct update_interaction *events, size_t n,
+                                struct placed *list, struct update_touched *touched, size_t *n_touched,
+                                struct stretch *at, struct err *e)
+{
+    size_t n_not_made = run->made.n_not_made; /* by attempts before */
+    enum err_code code = attempt(run, events, n, list, touched, n_touched, at, e);
+    run->made.n_not_made += n_not_made;
+    return_allowance(run, code);
+    return code;
 }
 
 /* Whether another attempt is worth it, for what others did meanwhile. */
@@ -326,10 +429,12 @@ enum err_code update_events(struct session *t, struct update_interaction *events
     while (code && leaves_out_events(&run, list, at, e))
         code = record_all(&run, events, n, list, touched, n_touched, &at, e);
     mem_free(list);
+    *made = run.made;
+    COUNTER_ADD(t->counters, users_not_made, run.made.n_not_made);
     if (code)
         return code;
     follow_events(&run, events, n, touched, *n_touched);
-    *made = run.made;
+    COUNTER_ADD(t->counters, users_made, run.made.n_users);
     size_t n_recorded = 0;
     for (size_t i = 0; i < n; i++)
         n_recorded += !events[i].refused && !events[i].repeated;

@@ -29,7 +29,8 @@ static enum err_code item_can_be(struct update_run *run, struct text item, bool 
     enum err_code code = store_item_key_of(update_run_reads(run), item, &key, &why);
     *can = code == ERR_OK;
     if (code == ERR_NOTFOUND) {
-        *can = run->rules->create || (run->t->serving->foreign_items && is_served(run->t, SIZE_MAX, item));
+        *can =
+            run->rules->create_items || (run->t->serving->foreign_items && is_served(run->t, SIZE_MAX, item));
         return ERR_OK;
     }
     if (code)
@@ -51,8 +52,8 @@ enum err_code update_run_check_item(struct update_run *run, struct text item, st
     if (code || *can)
         return code;
     fault.unknown_item = true;
-    (void)snprintf(text, sizeof text, "no item '%.*s'%s", (int)item.len, item.data,
-                   update_missing_item(run->t, item));
+    (void)snprintf(text, sizeof text, "no item '%.*s'%s%s", (int)item.len, item.data,
+                   update_missing_item(run->t, item), run->rules->no_items ? run->rules->no_items : "");
     run->rules->refuse(run->rules->arg, &fault, text);
     return ERR_OK;
 }

@@ -19,6 +19,7 @@ struct update_run {
     bool vanished;     /* what was there before the transaction was not within it */
     bool many;         /* users: their contexts are made after the transaction */
     int64_t first;     /* of many: the transaction's first change */
+    size_t n_allowed;  /* new users taken from the allowance for this attempt */
     struct update_made made;
 };
 

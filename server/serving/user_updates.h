@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "server/fields/partial.h"
 #include "server/serving/session.h"
+#include "server/serving/user_allowance.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +30,8 @@ struct update_interaction {
     int64_t timestamp;
     bool timed;   /* the caller gave the timestamp; else it is the clock's, or the newest that the user has */
     bool refused; /* of events: not recorded, by who read it or by update_events */
-    bool repeated; /* of events: its id came before, and nothing became of it */
+    bool repeated;    /* of events: its id came before, and nothing became of it */
+    bool of_new_user; /* of events: its user was not there when it was looked at */
 };
 
 struct registration {
@@ -55,12 +57,15 @@ struct registration {
 struct update_fault {
     size_t index, interaction;
     bool unknown_item, unknown_user; /* neither: the text says what is wrong */
+    bool too_many_users;             /* its user cannot be made now; later he can */
 };
 
 /* What to do with parts of a call that are refused. */
 struct update_rules {
-    bool skip;   /* the rest is kept; else nothing is */
-    bool create; /* unknown items, and unknown users of events, are made */
+    bool skip;                        /* the rest is kept; else nothing is */
+    bool create_items, create_users;  /* unknown items, and unknown users of events, are made */
+    const char *no_items;             /* why no items are, behind the text of one that is unknown; or NULL */
+    struct user_allowance *allowance; /* of the users who are made; NULL: all who come */
     void (*refuse)(void *arg, const struct update_fault *fault, const char *text); /* told of each */
     void *arg;
     struct session_answerable answerable;
@@ -71,6 +76,8 @@ struct update_rules {
 struct update_made {
     size_t n_users, n_items, n_older;
     size_t n_repeated; /* events with an id that came before: nothing became of them */
+    size_t n_not_made; /* new users beyond the allowance, whose events were refused */
+    int wait_s;        /* seconds until they can be; 0: none */
 };
 
 /* ERR_NOTFOUND: a patch of an unknown user. ERR_INVALID: parts were refused, and nothing is kept; not with
@@ -85,7 +92,7 @@ struct update_touched {
 };
 
 /* Records events, by user; their order within a user stays. touched: (n) room; *n_touched users. ERR_INVALID
- * as above. */
+ * as above, and *made says what can be tried again. */
 enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,
                             const struct update_rules *rules, struct update_touched *touched,
                             size_t *n_touched, struct update_made *made, struct err *e) ERR_MUST_CHECK;

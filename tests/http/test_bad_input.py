@@ -200,7 +200,7 @@ class Refusals(hn.Case):
                     self.assertNothingChanged()
         for user in ("nobody", "U1", "\u4e2d" * 85, "%", "a/b"):
             for answer in (self.server.user(user), self.server.recommend(user), self.server.forget(user),
-                           self.server.event(user, "i1"),
+                           self.server.request("POST", "/v1/events?create=false", {"events": [{"user": user, "item": "i1"}]}),
                            self.server.request("POST", hn.path_of_user(user) + "/predictions", {"items": ["i1"]})):
                 self.assertProblem(answer, 404, "unknown-user")
 
@@ -231,7 +231,7 @@ class Refusals(hn.Case):
     # ---- paths, methods, parameters ----
 
     def test_unknown_paths_are_404_by_every_method(self):
-        for path in ("/v1", "/v2/users/u1", "/v1/users", "/v1/users/u1/x", "/v1/users/u1/recommendations/x", "/x",
+        for path in ("/v1", "/v2/users/u1", "/v1/users/u1/x", "/v1/users/u1/recommendations/x", "/x",
                      "/v1/admin", "/v1/admin/users/u1/x", "/healthz/x", "/V1/users/u1", "/v1/users//recommendations",
                      "//", "/v1//users/u1", "/a/b/c/d", "/index.html", "/v1/user/u1", "/etc/passwd", "/.env",
                      "/v1/../v1/users/u1", "/*"):

@@ -131,7 +131,7 @@ class Recommender(hn.Case):
 
     def test_a_refusal_says_where_and_lists_every_fault(self):
         with self.assertRaises(Problem) as refused:
-            self.client.events([{"user": "nobody", "item": "a"}, {"user": "nor me", "item": "b"}])
+            self.client.events([{"user": "nobody", "item": "a"}, {"user": "nor me", "item": "b"}], create=False)
         self.assertEqual(len(refused.exception.errors), 4)  # two users and two items
         self.assertTrue(refused.exception.pointer.startswith("/events/0"), refused.exception.pointer)
         self.assertIn(refused.exception.pointer, str(refused.exception))

@@ -181,7 +181,7 @@ class Events(Skipping):
         self.server.register("e1", {})
         before = self.server.rows()
         events, expected = self.mixed("e1")
-        answer = self.post(events)
+        answer = self.post(events, create="false")
         document = self.assertProblem(answer, 404, "unknown-user")
         self.assertEqual((faults(answer), document["n_errors"]), (expected, len(expected)))
         self.assertEqual(document["pointer"], "/events/1/user")
@@ -194,7 +194,7 @@ class Events(Skipping):
     def test_skip_keeps_the_rest_and_names_what_is_left_out(self):
         made = self.server.register("e2", {}).json["revision"]
         events, expected = self.mixed("e2")
-        answer = self.post(events, on_error="skip")
+        answer = self.post(events, on_error="skip", create="false")
         self.assertEqual((answer.status, answer.json["accepted"]), (200, 2), answer)
         self.assertEqual([u["id"] for u in answer.json["users"]], ["e2"])
         self.assertGreater(answer.json["users"][0]["revision"], made)
@@ -247,15 +247,55 @@ class Events(Skipping):
         self.assertEqual((answer.json["accepted"], answer.json["created"]), (1, {"users": 1, "items": 1}))
         self.assertProblem(self.server.user("new4"), 404, "unknown-user")
 
-    def test_create_is_an_act_of_the_admin(self):
-        event = [{"user": "new5", "item": self.world.items[0]}]
-        self.assertProblem(self.post(event, create="true"), 403, "create-off")
-        self.assertEqual(self.post([{"user": self.world.users[0], "item": self.world.items[0]}], create="false").status, 200)
+    def test_a_visitors_first_click_needs_no_registration(self):
+        item = self.world.items[0]
+        answer = self.post([{"user": "visitor", "item": item}])
+        self.assertEqual((answer.status, answer.json["created"]), (200, {"users": 1, "items": 0}), answer)
+        self.assertEqual(self.server.recommend("visitor").status, 200)
+        self.assertNotIn(item, self.server.recommend("visitor", limit=1000).items)
+        self.assertNotIn("created", self.post([{"user": "visitor", "item": item}]).json)  # as it was before
+        before = self.server.rows()
+        self.assertProblem(self.post([{"user": "another", "item": item}], create="false"), 404, "unknown-user")
+        self.assertProblem(self.post([{"user": "another", "item": item}, {"user": "another", "item": "nothing"}]), 422, "unknown-item")
+        self.assertEqual(self.server.rows(), before)
+
+    def test_items_of_events_are_made_by_the_admin_or_where_the_server_says_so(self):
+        events = [{"user": "new5", "item": "made5"}]
+        self.assertProblem(self.post(events), 422, "unknown-item")
+        self.assertProblem(self.post(events, token=self.server.token), 422, "unknown-item")
+        refused = self.assertProblem(self.post(events, create="true"), 422, "unknown-item")
+        self.assertIn("--events-create", refused["detail"])
+        self.assertProblem(self.server.user("new5"), 404, "unknown-user")
         with hn.Server("--events-create") as server:
-            answer = server.request("POST", "/v1/events", {"events": event}, params={"create": "true"})
-            self.assertEqual((answer.status, answer.json["created"]), (200, {"users": 1, "items": 0}), answer)
-            self.assertProblem(server.request("POST", "/v1/events", {"events": [dict(event[0], user="new6")]}), 404,
-                               "unknown-user")
+            answer = server.request("POST", "/v1/events", {"events": events}, params={"create": "true"})
+            self.assertEqual((answer.status, answer.json["created"]), (200, {"users": 1, "items": 1}), answer)
+            self.assertProblem(server.request("POST", "/v1/events", {"events": [{"user": "new5", "item": "made6"}]}), 422, "unknown-item")
+
+    def test_events_make_so_many_users_a_minute_and_say_when_more_can_be(self):
+        item = self.world.items[0]
+        with hn.Server("--events-new-users", "2") as server:
+            def post(users, token=None, **params):
+                return server.request("POST", "/v1/events", {"events": [{"user": u, "item": item} for u in users]}, params=params, token=token)
+            before = server.rows()
+            refused = post(["a", "b", "a", "c"])
+            problem = self.assertProblem(refused, 429, "too-many-new-users")
+            self.assertEqual(problem["pointer"], "/events/3/user")
+            self.assertTrue(1 <= int(refused.headers["Retry-After"]) <= 60)
+            self.assertEqual(server.rows(), before)  # and what was refused took nothing of the two
+            answer = post(["a", "b", "c", self.world.users[0]], on_error="skip")
+            self.assertEqual((answer.json["accepted"], answer.json["created"]), (3, {"users": 2, "items": 0}), answer)
+            self.assertEqual([(e["pointer"], e["type"]) for e in answer.json["refused"]],
+                             [("/events/2/user", "urn:hypernet:problem:too-many-new-users")])
+            self.assertProblem(server.user("c"), 404, "unknown-user")
+            self.assertEqual(post(["a", "b", self.world.users[0]]).status, 200)  # who is there goes on
+            self.assertEqual(post(["c", "d", "e"], token=server.token).json["created"], {"users": 3, "items": 0})
+            made, not_made = (server.metric("hypernet_users_%s_total" % name) for name in ("made", "not_made"))
+            self.assertEqual((made, not_made), (5, 2))
+        with hn.Server("--events-new-users", "0") as server:
+            answer = server.request("POST", "/v1/events", {"events": [{"user": "new7", "item": item}]})
+            self.assertProblem(answer, 404, "unknown-user")
+            answer = server.admin("POST", "/v1/events", {"events": [{"user": "new7", "item": item}]})
+            self.assertEqual((answer.status, answer.json["created"]["users"]), (200, 1), answer)
 
     def test_parameters_are_checked(self):
         for params in ({"on_error": "maybe"}, {"create": "yes"}, {"on_error": ""}):

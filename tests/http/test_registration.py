@@ -127,7 +127,8 @@ class Registration(hn.Case):
         self.assertProblem(self.server.recommend("r11", model="other"), 404, "unknown-user")
         self.assertProblem(self.server.user("r11"), 404, "unknown-user")
         self.assertProblem(self.server.forget("r11"), 404, "unknown-user")
-        self.assertProblem(self.server.event("r11", item), 404, "unknown-user")
+        event = {"events": [{"user": "r11", "item": item}]}
+        self.assertProblem(self.server.request("POST", "/v1/events?create=false", event), 404, "unknown-user")
         for table in ("users", "contexts"):
             self.assertEqual(self.server.query(f"SELECT count(*) FROM {table} WHERE id = 'r11'"), [(0,)])
         self.assertEqual(self.server.query("SELECT count(*) FROM interactions WHERE user_key NOT IN "
@@ -270,7 +271,7 @@ class Events(hn.Case):
                 ({"user": "u70", "item": "i1", "weight": 0}, "invalid-value", 422, "/events/9/weight"),
                 ({"user": "u70"}, "invalid-value", 422, "/events/9/item")):
             with self.subTest(bad=bad):
-                problem = self.assertProblem(self.server.request("POST", "/v1/events", {"events": good + [bad]}),
+                problem = self.assertProblem(self.server.request("POST", "/v1/events?create=false", {"events": good + [bad]}),
                                              status, kind)
                 self.assertEqual(problem["pointer"], pointer)
         self.assertEqual(self.server.rows(), before)

@@ -290,7 +290,8 @@ class Hypernet:
         return self.request("PUT", "/v1/admin/event-kinds", {"kinds": list(kinds)})["kinds"]
 
     def events(self, events: Iterable[Json], *, create: Optional[bool] = None, on_error: Optional[str] = None) -> Json:
-        """Interactions, each with "user" and "item"; the next answer of each user reflects them."""
+        """Interactions, each with "user" and "item"; the next answer of each user reflects them. Unknown users are made, but with
+        create=False; unknown items with create=True, by the admin token."""
         return self.request("POST", "/v1/events", {"events": list(events)}, params={"create": create, "on_error": on_error})
 
     def all_users(self, *, prefix: Optional[str] = None) -> Iterator[Json]:

@@ -51,7 +51,8 @@ static void hear(void *arg, const struct update_fault *fault, const char *text)
 static struct update_rules rules_of(struct told *told, bool skip, bool create)
 {
     *told = (struct told){0};
-    return (struct update_rules){.skip = skip, .create = create, .refuse = hear, .arg = told};
+    return (struct update_rules){
+        .skip = skip, .create_items = create, .create_users = create, .refuse = hear, .arg = told};
 }
 
 /* All that a refused update must leave as it was. */
