@@ -72,7 +72,7 @@ static const struct {
      "\"ann\",\"item\":\"1\"}]}",
      200},
     {"POST", "/v1/users/ann/predictions?unknown=null", "{\"items\":[\"1\",\"no such\"]}", 200},
-    {"POST", "/v1/events",
+    {"POST", "/v1/events?create=false",
      "{\"events\":[{\"user\":\"eve\",\"item\":\"1\"},{\"user\":\"ann\",\"item\":\"no such\"}]}", 404},
     {"DELETE", "/v1/admin/users/ann", NULL, 204},
     {"PUT", "/v1/admin/items/new", "{\"title\":\"Toy 1999\",\"categories\":[\"a\"],\"metadata\":{\"x\":1}}",

@@ -1,5 +1,5 @@
-/* How many users events may make: a minute's worth at once, as many again with time and never more than a minute's,
- * what is given back, and how long to wait. Clocks are made up. */
+/* How many users events may make: a minute's worth at once, as many again with time and never more than a
+ * minute's, what is given back, and how long to wait. Clocks are made up. */
 #include "server/serving/user_allowance.h"
 
 #include "tests/support/suite.h"
