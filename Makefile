@@ -260,10 +260,12 @@ demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, se
 bench: all $(BENCH_BINS) ## speed of serving beside the peers, one table (BENCH='--only warm')
 	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
 	$(Q)$(PYTHON) tests/bench/run $(BENCH)
+	$(Q)$(if $(BENCH),:,HYPERNET=$(B)/hypernet $(PYTHON) tests/bench/lists)
 bench-quick: all $(BENCH_BINS) ##+ the same loads for a moment; fails on wrong answers only
 	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
 	$(Q)rm -rf $(B)/bench-quick
 	$(Q)$(PYTHON) tests/bench/run --quick --world $(B)/bench-quick
+	$(Q)HYPERNET=$(B)/hypernet $(PYTHON) tests/bench/lists --items 5000 --rounds 1
 	$(Q)$(PYTHON) tests/bench/soak --requests 5000 --quick --world $(B)/bench-quick --seconds 1
 	$(Q)if $(PYTHON) -c 'import torch' 2>/dev/null; then \
 	    $(PYTHON) tests/bench/training --users 300 --items 200 --interactions 9000 --share 0.5; \
