@@ -366,8 +366,8 @@ static void refuse_other_model(struct request *r, const char *name, bool for_use
         "one for users: ask GET /v1/users/{user}/recommendations of it",
         "one of tasks: ask POST /v1/tasks/{task}/predictions of it",
         "one of images: ask POST /v1/tasks/{task}/predictions of it",
-        "one of trained tasks, which reads no rows and learns by `hypernet train --continue` alone: ask "
-        "POST /v1/tasks/{task}/predictions of it, with inputs"};
+        ("one of trained tasks, which reads no rows and learns by `hypernet train --continue` alone: ask "
+         "POST /v1/tasks/{task}/predictions of it, with inputs")};
     if (*name)
         problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "model '%s' is %s", name, other[found]);
     else

@@ -141,11 +141,9 @@ static enum err_code add_page(struct recommender *p, const struct recommend_quer
                               struct err *e)
 {
     struct list_page *page = q->more->page;
-    const struct text *ends = q->more->unknown + q->more->n_unknown;
     size_t n_unknown =
         list->n_unknown ? (size_t)(list->unknown + list->n_unknown - q->more->unknown) : page->n_unknown;
-    bool left = q->more->n_unknown && !q->rules->has_min_score &&
-                (list->n_unknown ? list->unknown + list->n_unknown < ends : n_unknown < q->more->n_unknown);
+    bool left = q->more->n_unknown && !q->rules->has_min_score && n_unknown < q->more->n_unknown;
     if ((!more && !left) ||
         page->n_shown + n > (q->rules->diversity > 0 ? LIMIT_RECOMMENDATIONS : LIMIT_PAGED_ITEMS))
         return ERR_OK;

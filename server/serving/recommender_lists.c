@@ -100,7 +100,7 @@ struct list_allowing recommender_allowing(const struct recommend_query *q)
                                   .filter = q->filter,
                                   .history = q->history,
                                   .rules = q->rules,
-                                  .page = q->more && !q->rules->diversity ? q->more->page : NULL};
+                                  .page = q->more && !(q->rules->diversity > 0) ? q->more->page : NULL};
 }
 
 /* Pushes the admitted ones of n items. */

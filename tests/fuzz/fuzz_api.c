@@ -33,7 +33,8 @@ static void check_answer(const struct request *r)
     if (r->status == 204)
         return;
     if (strncmp(r->answer_type, "application/", 12) == 0) {
-        json_t *document = json_loadb(r->answer.data, r->answer.len, JSON_REJECT_DUPLICATES, NULL);
+        json_t *document =
+            json_loadb(r->answer.data, r->answer.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
         if (!document)
             abort();
         json_decref(document);
