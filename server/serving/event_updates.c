@@ -215,7 +215,8 @@ static void refuse_new_users(struct update_run *run, struct placed *list, size_t
     }
 }
 
-/* Of n_new users as many are made as the allowance has, those whose events came first. The list is by user. */
+/* Of n_new users as many are made as the allowance has, those whose events came first. The list is by
+ * user. */
 static enum err_code allow_new_users(struct update_run *run, struct placed *list, size_t n, struct err *e)
 {
     struct user_allowance *allowance = run->rules->allowance;
