@@ -51,7 +51,7 @@ int user_allowance_wait_s(struct user_allowance *a, size_t n, int64_t now_ns)
     size_t most = (size_t)a->per_minute, wanted = n < most ? n : most;
     int64_t lacks = (int64_t)wanted * minute_ns - a->credit;
     int64_t per_s = a->per_minute * 1000000000;
-    int64_t s = lacks > 0 ? (lacks + per_s - 1) / per_s : 1;
+    int64_t s = lacks > 0 && per_s ? (lacks + per_s - 1) / per_s : 1;
     pthread_mutex_unlock(&a->lock);
     return s < 1 ? 1 : s > 60 ? 60 : (int)s;
 }

@@ -93,7 +93,7 @@ class Log(unittest.TestCase):
         with hn.Server("--access-log-routes") as server:
             server.recommend("someone-asked-for")
             server.request("GET", "/v1/user/someone-mistyped")
-            server.event("someone-else", "i1")
+            server.request("POST", "/v1/events?create=false", {"events": [{"user": "someone-else", "item": "i1"}]})
             server.request("GET", "/healthz", headers={"X-Request-Id": "last"})
 
             def lines():
