@@ -42,8 +42,11 @@ static void show_next(const struct arguments *a)
 {
     static const char *const names[] = {"interactions", "users", "items"};
     struct buf paths[3];
-    const char *words[] = {"import",  "--store", "store.db", "--interactions", "", "--users", "",
-                           "--items", "",        NULL};
+    const char *words[] = {
+        "import",  "--store", "store.db", "--interactions", "",       "--users",           "",
+        "--items", "",        "--kind",   "cart:0.5",       "--kind", "return:2:negative", NULL};
+    if (!a->kinds)
+        words[9] = NULL; /* a new store knows views, purchases and dislikes */
     bool whole = true;
     for (size_t i = 0; i < 3; i++) {
         buf_init(&paths[i], 1024 * 1024);

@@ -1,6 +1,7 @@
 """hypernet import of kinds of events: a column of them, what its words mean, kinds that are made; and what export writes of them comes back."""
 import json
 import os
+import shlex
 import sys
 import unittest
 
@@ -128,8 +129,17 @@ class Simulated(hn.Folder):
             self.assertTrue(by_kind[less])
         self.assertTrue(10 < len(test) < 200)
         self.assertFalse({(u, i) for u, i, _ in test} & by_kind["view"])
+
         hn.run("import", "--store", self.store, "--interactions", self.path("one/interactions.tsv"), "--kind", "cart:0.5", "--kind", "return:2:negative")
         self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(len(rows),)])
+
+    def test_what_comes_next_is_a_command_that_runs(self):
+        told = hn.run("simulate", "--kinds", "--out", self.path("world"), "--users", "200", "--items", "150", "--interactions", "4000").err
+        words = shlex.split(told.split("next: ")[1].splitlines()[0])[1:]
+        words[words.index("store.db")] = self.path("s.db")
+        hn.run(*words)
+        names = {k for _, _, k, _ in (line.split("\t") for line in open_lines(self.path("world/interactions.tsv"))[1:])}
+        self.assertLessEqual(names, {json.loads(x)["kind"] for x in hn.run("export", "interactions", "--store", self.path("s.db")).out.splitlines()})
 
 
 class There(hn.Case):
