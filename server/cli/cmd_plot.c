@@ -86,8 +86,7 @@ static int cmd_plot(int argc, char **argv)
 {
     struct arguments a = {.chart = "known"};
     const struct option options[] = {
-        {"chart", OPTION_STRING, &a.chart, "CHART", "known, calibration or search (default known)", 0, 0,
-         false},
+        {"chart", OPTION_STRING, &a.chart, "CHART", "known, calibration or search", 0, 0, false},
         {"measure", OPTION_STRING, &a.measure, "NAME", "of --chart known: rmse, ndcg@10 (default: the first)",
          0, 0, false},
         {"title", OPTION_STRING, &a.title, "TEXT", "what stands above", 0, 0, false},

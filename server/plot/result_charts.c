@@ -1,6 +1,7 @@
-/* Three forms come in: of models of tasks {"by_known", "by_count" or "by_learned": {GROUP: {SYSTEM: {MEASURE:
+/* Four forms come in: of models of tasks {"by_known", "by_count" or "by_learned": {GROUP: {SYSTEM: {MEASURE:
  * NUMBER}}}}; of recommenders "groups" or "cases", whose systems are a list with {"metrics": {MEASURE:
- * {"mean": NUMBER}}}. Each is walked as groups of systems with measures. */
+ * {"mean": NUMBER}}}. Each is walked as groups of systems with measures. Of models of images "results" are a
+ * list with {"ways", "shots", SYSTEM: {"mean": NUMBER}}: a line a system and number of classes. */
 #include "server/plot/result_charts.h"
 
 #include <jansson.h>
@@ -140,6 +141,50 @@ static void add_places(struct chart *c, json_t *root, const char **measure)
     }
 }
 
+/* The place of so many known images; CHART_PLACES: there are more than places. */
+static size_t place_of_shots(struct chart *c, const json_t *shots)
+{
+    char text[CHART_NAME_BYTES];
+    size_t i = 0;
+    (void)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(shots));
+    while (i < c->n_places && strcmp(c->places[i], text) != 0)
+        i++;
+    if (i == c->n_places && i < CHART_PLACES)
+        memcpy(c->places[c->n_places++], text, sizeof text);
+    return i;
+}
+
+static void add_episodes(struct chart *c, json_t *results)
+{
+    static const char *const systems[] = {"generated", "prototypes", "ridge"};
+    json_t *result;
+    size_t i;
+    json_array_foreach(results, i, result)
+    {
+        size_t place = place_of_shots(c, json_object_get(result, "shots"));
+        for (size_t k = 0; k < sizeof systems / sizeof *systems && place < CHART_PLACES; k++) {
+            char name[CHART_NAME_BYTES];
+            (void)snprintf(name, sizeof name, "%s, %" JSON_INTEGER_FORMAT " classes", systems[k],
+                           json_integer_value(json_object_get(result, "ways")));
+            add_value(c, name, (double)place, number_of(json_object_get(result, systems[k]), "mean"));
+        }
+    }
+}
+
+/* Accuracy by how many images of each class are known. */
+static enum err_code chart_episodes(json_t *results, const char *measure, struct chart *out, struct err *e)
+{
+    if (measure && strcmp(measure, "accuracy") != 0)
+        return err_set(e, ERR_INVALID, "the result has no measure '%s'", measure);
+    add_episodes(out, results);
+    if (out->n_lines == 0)
+        return err_set(e, ERR_INVALID, "the result has no episodes of images");
+    set_name(out->title, "accuracy by what is known");
+    set_name(out->x_label, "known images of each class");
+    set_name(out->y_label, "accuracy");
+    return ERR_OK;
+}
+
 enum err_code result_chart_known(struct text result, const char *measure, struct chart *out, struct err *e)
 {
     json_t *root;
@@ -147,6 +192,12 @@ enum err_code result_chart_known(struct text result, const char *measure, struct
     if (code)
         return code;
     *out = (struct chart){0};
+    json_t *episodes = json_object_get(root, "results");
+    if (json_object_get(json_array_get(episodes, 0), "shots")) {
+        code = chart_episodes(episodes, measure, out, e);
+        json_decref(root);
+        return code;
+    }
     bool tasks = json_object_get(root, "by_known") != NULL,
          learned = json_object_get(root, "by_learned") != NULL;
     add_places(out, root, &measure);

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import unittest
+import xml.dom.minidom
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import strokes
@@ -154,6 +155,18 @@ class Evaluation(Images):
         text = done(*args)
         self.assertIn("prototypes", text)
         self.assertIn("by novelty", text)
+
+    def test_accuracy_by_known_images_is_drawn(self):
+        told = done("evaluate", "--model", self.model, *self.training("test"), "--ways", "3,5", "--shots", "1,2,4", "--episodes", 20, "--json")
+        path = self.path("episodes.json")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(told)
+        for args in ((), ("--measure", "accuracy")):
+            root = xml.dom.minidom.parseString(done("plot", path, *args)).documentElement
+            texts = [t.firstChild.data for t in root.getElementsByTagName("text") if t.firstChild]
+            for word in ("known images of each class", "accuracy", "1", "2", "4", "generated, 3 classes", "prototypes, 5 classes", "ridge, 5 classes"):
+                self.assertIn(word, texts)
+        self.refused("no measure 'rmse'", "plot", path, "--measure", "rmse")
 
     def test_what_does_not_fit_the_model_is_refused(self):
         strokes.npy(self.path("small.npy"), (64, 7, 7), [0, 1] * (64 * 49 // 2))
